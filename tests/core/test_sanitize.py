@@ -49,6 +49,23 @@ def test_a_title_sequence_and_an_override_stay_visible_as_replacements():
     assert sanitize("gpj.\u202eexe") == "gpj.\ufffdexe"
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\U0001f468\u200d\U0001f469", "\U0001f468\U0001f469"),
+        ("\u0645\u06cc\u200c\u062e\u0648", "\u0645\u06cc\u062e\u0648"),
+        ("\u0915\u094d\u200d", "\u0915\u094d"),
+    ],
+)
+def test_needed_joiners_are_kept_for_programs_only(text, shown):
+    assert sanitize(text) == shown
+    assert sanitize(text, keep_joiners=True) == text
+
+
+def test_joiners_elsewhere_are_replaced_for_programs_too():
+    assert sanitize("a\u200db", keep_joiners=True) == "a\ufffdb"
+
+
 def test_long_text_is_cut_with_an_ellipsis():
     assert sanitize("x" * 3000) == "x" * 1999 + "…"
     assert sanitize("abcdef", 4) == "abc…"

@@ -36,6 +36,7 @@ async def test_names_that_differ_by_case_or_unicode_form_are_the_same(folder):
     assert folder.reserve("e\u0301.bin") == "e\u0301.bin"
     assert not folder.try_reserve("\u00e9.bin")
     assert not folder.try_reserve("\u00c9.BIN")
+    assert not folder.try_reserve("e\u200d\u0301.bin"), "HFS+ ignores joiners"
 
 
 async def test_nobody_gets_the_name_of_another_downloads_part_or_record(folder):

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tui.core.text.joiners import JOINERS, is_needed
 from tui.net.filename import (
     _HARMLESS,
     FALLBACK,
@@ -57,6 +58,15 @@ from tui.net.filename import (
         ("invoice\u202egnp.exe", "invoicegnp.exe"),
         ("a\u200b\u2060\ufeffb.txt", "ab.txt"),
         ("\u3164\u115f.txt", "txt"),
+        ("a\u200db\u200c.txt", "ab.txt"),
+        ("\u200dx\u200c", "x"),
+        ("\U0001f468\u200d\U0001f469.png", "\U0001f468\u200d\U0001f469.png"),
+        ("\U0001f468\u200d.png", "\U0001f468.png"),
+        ("\U0001f468\u200d\u200d\U0001f469", "\U0001f468\U0001f469"),
+        ("\u0645\u06cc\u200c\u062e\u0648.pdf", "\u0645\u06cc\u200c\u062e\u0648.pdf"),
+        ("\u0645\u06cc\u200c.pdf", "\u0645\u06cc.pdf"),
+        ("\u0915\u094d\u200d\u0937.txt", "\u0915\u094d\u200d\u0937.txt"),
+        ("p\u200dart.\u200dpart", "part.part_"),
         ("a\u0085b\u2028c.txt", "abc.txt"),
         ("a\ud800b.txt", "ab.txt"),
         ("a\u00a0b\u3000c.txt", "a b c.txt"),
@@ -98,8 +108,11 @@ def test_a_long_name_keeps_its_extension(raw: str, extension: str) -> None:
     assert raw.startswith(name.removesuffix(extension))
 
 
+_UNSAFE_CATEGORIES = ("Cc", "Cf", "Cs", "Zl", "Zp")
 _HOSTILE = st.text(
-    st.characters() | st.sampled_from("./\\: \u202e\u200b\ud800\x00\x1b~-con")
+    st.characters()
+    | st.sampled_from("./\\: \u202e\u200b\ud800\x00\x1b~-con")
+    | st.sampled_from("\u200c\u200d\u0645\u0651\u0915\u094d\u093c\u0301\U0001f468")
 )
 
 
@@ -116,8 +129,11 @@ def test_any_text_becomes_a_safe_component(raw: str) -> None:
     assert not name.startswith((".", " "))
     assert not name.endswith((".", " "))
     assert unicodedata.is_normalized("NFC", name)
-    for character in name:
-        assert unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    for at, character in enumerate(name):
+        if character in JOINERS:
+            assert is_needed(name, at)
+        else:
+            assert unicodedata.category(character) not in _UNSAFE_CATEGORIES
     stem = name.partition(".")[0].strip().lower()
     assert stem not in ("con", "nul", "aux", "prn", "com1", "lpt9")
     assert safe_name(name) == name

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tui.core.errors import ErrorKind, LocalError
+from tui.core.text.joiners import without_joiners
 from tui.core.text.sanitize import sanitize
 from tui.disk import platform
 from tui.disk.errors import from_os_error
@@ -344,7 +345,9 @@ def fold(name: str) -> str:
     """Return a key that is equal for names which some file system treats as equal."""
     if name.isascii():
         return name.lower()
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+    # HFS+ ignores joiners.
+    name = unicodedata.normalize("NFC", without_joiners(name, all_of_them=True))
+    return unicodedata.normalize("NFC", name.casefold())
 
 
 def numbered(name: str, number: int) -> str:

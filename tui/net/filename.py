@@ -13,6 +13,8 @@ import unicodedata
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from tui.core.text.joiners import JOINERS, has_joiner, without_joiners
+
 MAX_NAME_BYTES: Final = 240
 """In UTF-8. Common file systems allow 255; ``.part.json`` and the suffix of a temporary
 file need the rest."""
@@ -74,10 +76,11 @@ def safe_name(raw: str) -> str:
     """Return ``raw`` as one path component that is safe on every system.
 
     Keeps the last component of a path (RFC 6266 section 4.3). Removes control, bidi and
-    invisible characters, leading dots, trailing dots and spaces; replaces characters
-    that Windows forbids by ``_``; prefixes device names, and names that programs would
-    take for an option, with ``_``; appends ``_`` to the extensions of our own files;
-    shortens long names before their extension. NFC, at most ``MAX_NAME_BYTES``.
+    invisible characters (but not the joiners that a script or an emoji needs), leading
+    dots, trailing dots and spaces; replaces characters that Windows forbids by ``_``;
+    prefixes device names, and names that programs would take for an option, with ``_``;
+    appends ``_`` to the extensions of our own files; shortens long names before their
+    extension. NFC, at most ``MAX_NAME_BYTES``.
 
     Returns:
         The name, or "" if nothing safe is left.
@@ -141,8 +144,21 @@ def _visible(name: str) -> str:
         " " if category == "Zs" else character
         for character in _INVISIBLE.sub("", name)
         if (category := unicodedata.category(character)) not in _DROPPED
+        or character in JOINERS
     ]
-    return unicodedata.normalize("NFC", "".join(kept))
+    return _joined(unicodedata.normalize("NFC", "".join(kept)))
+
+
+def _joined(name: str) -> str:
+    """Remove the joiners of a normalized name that have no meaning where they are."""
+    for _ in range(3):
+        if not has_joiner(name):
+            return name
+        # What a joiner kept apart may compose, which may change what is beside others.
+        before, name = name, unicodedata.normalize("NFC", without_joiners(name))
+        if name == before:
+            return name
+    return unicodedata.normalize("NFC", without_joiners(name, all_of_them=True))
 
 
 def _trimmed(name: str) -> str:
@@ -159,7 +175,7 @@ def _shortened(name: str) -> str:
     if not stem or len(tail) > _MAX_EXTENSION_BYTES:
         stem, tail = name, b""
     kept = stem.encode()[: MAX_NAME_BYTES - len(tail)].decode(errors="ignore")
-    return kept.rstrip(". ") + tail.decode()
+    return kept.rstrip(f". {JOINERS}") + tail.decode()
 
 
 def _parameters(value: str) -> list[tuple[str, str, bool]]:

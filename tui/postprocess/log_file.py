@@ -210,7 +210,7 @@ def _url(row: DownloadSnapshot | None) -> str:
 def _path_and_size(row: DownloadSnapshot | None) -> str:
     if row is None:
         return ""
-    path = sanitize(os.path.join(row.directory, row.name))
+    path = sanitize(os.path.join(row.directory, row.name), keep_joiners=True)
     return f"{path} ({row.received:,} bytes)"
 
 

@@ -10,6 +10,13 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from tui.core.text.joiners import (
+    JOINERS,
+    has_joiner,
+    is_needed,
+    without_needed_joiners,
+)
+
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # C0, DEL, C1: cursor movement, colours, titles
     "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # lines and directions
@@ -34,12 +41,15 @@ _SECRET = re.compile(
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
-def sanitize(text: str, limit: int = 2000) -> str:
+def sanitize(text: str, limit: int = 2000, *, keep_joiners: bool = False) -> str:
     """Return ``text`` as one line without control, bidi or invisible characters.
 
     Args:
         text: anything from outside.
         limit: maximum number of characters; an ellipsis replaces the rest.
+        keep_joiners: keep joiners that a script or an emoji needs, in a path that a
+            program opens for example. They are left out otherwise, because terminals
+            do not agree how wide an emoji of several is.
 
     Returns:
         The same text if it is harmless. Each unsafe character becomes U+FFFD, so that
@@ -49,7 +59,16 @@ def sanitize(text: str, limit: int = 2000) -> str:
         text = text[: limit - 1] + "…"
     if text.isascii() and text.isprintable():
         return text
-    return _UNSAFE.sub(_REPLACEMENT, unicodedata.normalize("NFC", text))
+    if not has_joiner(text):
+        return _UNSAFE.sub(_REPLACEMENT, unicodedata.normalize("NFC", text))
+    if not keep_joiners:
+        text = without_needed_joiners(text)
+    return _UNSAFE.sub(_replaced, unicodedata.normalize("NFC", text))
+
+
+def _replaced(found: re.Match[str]) -> str:
+    is_kept = found[0] in JOINERS and is_needed(found.string, found.start())
+    return found[0] if is_kept else _REPLACEMENT
 
 
 def sanitize_url(url: str, limit: int = 2000) -> str:

@@ -130,8 +130,9 @@ class JsonRenderer:
     ) -> str:
         path = os.path.join(self._output_dir, row.directory, row.name)
         size = "null" if row.size is None else row.size
+        shown_path = quote(sanitize(path, keep_joiners=True))
         return (
             f'{{"event":"{word}","id":{row.id},"url":{quote(sanitize_url(row.url))},'
-            f'"path":{quote(sanitize(path))},"bytes":{row.received},"size":{size},'
+            f'"path":{shown_path},"bytes":{row.received},"size":{size},'
             f'"error":{error},"error_kind":{kind}}}\n'
         )
