@@ -25,10 +25,12 @@ from tui.core.events import (
     Retrying,
     Verified,
 )
+from tui.core.listing.query import FailureGroup
 from tui.core.notices import ALREADY_PRESENT, Notice, NoticeCode, PauseReason
 from tui.core.request import DownloadRequest
 from tui.headless.run import run_headless
-from tui.headless.summary import RESUME_HINT
+from tui.headless.summary import RESUME_HINT, RunResult, summary_lines
+from tui.messages import remedy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -305,6 +307,13 @@ async def test_summary_lists_causes_with_suggestions() -> None:
         assert sorted(line.partition(":")[0] for line in tail) == [
             f"  1 × {kind.replace('_', ' ')}" for kind in sorted(kinds)
         ]
+
+
+def test_no_advice_is_cut() -> None:
+    causes = (FailureGroup(ErrorKind.AUTH, 0, [*range(1234)]),)
+    last = summary_lines(RunResult(FakeService().snapshot(), causes=causes), "")[-1]
+    assert last == f"  1,234 × auth: {remedy(ErrorKind.AUTH)}"
+    assert len(last) > 80
 
 
 async def test_text_from_servers_is_sanitized() -> None:

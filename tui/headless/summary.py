@@ -1,4 +1,4 @@
-"""The result of a run, and its progress and summary in lines of 80 columns; no I/O."""
+"""The result of a run, its progress and its summary in lines; no I/O."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from tui.core.listing.query import FailureGroup
     from tui.core.notices import PauseReason
     from tui.core.snapshot import EngineSnapshot
-
-COLUMNS = 80
 
 BROKEN_PIPE = "broken pipe"
 """The value of ``interruption`` if the reader of stdout went away."""
@@ -81,7 +79,7 @@ def progress_line(snapshot: EngineSnapshot) -> str:
     parts.append(format_rate(snapshot.speed))
     if snapshot.eta_s is not None:
         parts.append(f"{format_duration(snapshot.eta_s)} to go")
-    return _shorten(" · ".join(parts))
+    return " · ".join(parts)
 
 
 def summary_lines(result: RunResult, resume_hint: str) -> list[str]:
@@ -110,9 +108,4 @@ def summary_lines(result: RunResult, resume_hint: str) -> list[str]:
         lines.append(f"stopped: {pause_text(result.pause_reason)}")
     if result.unfinished:
         lines.append(resume_hint)
-    # These lines may be long, because nothing else shows their reasons.
-    return [*map(_shorten, lines), *result.post_processing]
-
-
-def _shorten(line: str) -> str:
-    return line if len(line) <= COLUMNS else line[: COLUMNS - 1] + "…"
+    return [*lines, *result.post_processing]
