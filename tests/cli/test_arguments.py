@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from tui import __version__
 from tui.cli import main
+from tui.cli.preflight import title_of
 from tui.core.settings import AUTO_START, OnExists, Settings
 
 if TYPE_CHECKING:
@@ -261,3 +262,17 @@ def test_loop_ignores_an_eager_task_factory():
         assert loop.run_until_complete(asyncio.sleep(0, "plain")) == "plain"
     finally:
         loop.close()
+
+
+@pytest.mark.parametrize(
+    ("sources", "title"),
+    [
+        ((), ""),
+        (("-",), "stdin"),
+        (("http://h/a", "https://h/b"), "2 URLs"),
+        (("a.txt", "b.txt", "c.txt"), "3 lists"),
+        (("a.txt", "http://h/a"), "2 sources"),
+    ],
+)
+def test_the_title_says_what_is_downloaded(sources, title):
+    assert title_of(sources) == title

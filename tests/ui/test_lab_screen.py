@@ -11,10 +11,11 @@ from textual.widgets import Static
 from tests.support.lines import line_text
 from tests.support.until import until
 from tui.lab.process import LabProcess
-from tui.lab.race import State, plan_for
+from tui.lab.race import Race, State, plan_for
 from tui.lab.server_process import ServerProfile
 from tui.ui.lab.app import LabApp
 from tui.ui.lab.explain_dialog import ExplainDialog
+from tui.ui.lab.screen import LabHeader
 
 QUICK = ServerProfile(files=4, size=5_000, latency_s=0, rate=0)
 SLOW = ServerProfile(files=60, size=20_000, latency_s=0.1, rate=0)
@@ -86,6 +87,17 @@ async def test_threads_that_run_are_said_to_be_beyond_cancelling():
         note = "running threads could not be stopped"
         assert note in entrant.note
         assert note in told(app.race_screen.pane)
+
+
+@pytest.mark.parametrize(
+    ("width", "end"), [(80, "20.0 KB"), (120, "latency 100 ms"), (160, "8.0 ms")]
+)
+def test_the_head_line_shows_whole_facts(width, end):
+    plan = plan_for(("one_by_one",), profile=SLOW, disk_latency_s=0.008)
+    (line,) = LabHeader(Race(plan)).body(width, 1)
+    shown = line_text(line).rpartition("  ")[0].rstrip()
+    assert shown.startswith(" fetchtui lab demo server, 60 files of about 20.0 KB")
+    assert shown.endswith(end)
 
 
 async def test_enter_explains_with_the_code_and_escape_comes_back():

@@ -75,7 +75,9 @@ def check_log_file(path: Path | None) -> None:
 def title_of(sources: Sequence[str]) -> str:
     """Return a title for the dashboard's header."""
     if len(sources) > 1:
-        return f"{len(sources)} sources"
+        urls = sum("://" in name for name in sources)
+        noun = "sources" if 0 < urls < len(sources) else "URLs" if urls else "lists"
+        return f"{len(sources)} {noun}"
     return "".join("stdin" if name == "-" else display_url(name) for name in sources)
 
 

@@ -313,23 +313,29 @@ class Race:
         self.problem = f"demo server stopped ({await server.describe_exit()})"
 
 
-def describe(plan: Plan) -> str:
-    """Return the files, server and settings of a plan in one line."""
+def facts(plan: Plan) -> list[str]:
+    """Return what a race is about, the most important first."""
+    concurrency = f"concurrency {plan.concurrency}"
     if plan.targets:
-        where = f"your list, {_files(len(plan.targets))}"
+        found = [f"your list, {_files(len(plan.targets))}", concurrency]
     else:
         profile = plan.profile
-        where = (
-            f"demo server, {_files(profile.files)} of about"
-            f" {format_size(profile.size)},"
-            f" latency {format_seconds(profile.latency_s)}"
-        )
+        size = format_size(profile.size)
+        found = [
+            f"demo server, {_files(profile.files)} of about {size}",
+            concurrency,
+            f"latency {format_seconds(profile.latency_s)}",
+        ]
         if profile.rate:
-            where += f", {format_rate(profile.rate)} per connection"
-    text = f"{where}; concurrency {plan.concurrency}"
+            found.append(f"{format_rate(profile.rate)} per connection")
     if plan.disk_latency_s:
-        text += f"; fsync delay {format_seconds(plan.disk_latency_s)}"
-    return text
+        found.append(f"fsync delay {format_seconds(plan.disk_latency_s)}")
+    return found
+
+
+def describe(plan: Plan) -> str:
+    """Return the files, server and settings of a plan in one line."""
+    return ", ".join(facts(plan))
 
 
 def _files(number: int) -> str:

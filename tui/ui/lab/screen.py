@@ -14,14 +14,15 @@ from textual.screen import Screen
 
 from tui.core.text.sanitize import sanitize
 from tui.core.text.units import format_elapsed
-from tui.lab.race import Race, State, describe
+from tui.lab.race import Race, State, facts
 from tui.lab.report.export import report_of, write_beside
 from tui.ui.bars.key_footer import KeyFooter
 from tui.ui.dialogs.docs import GuideScreen
 from tui.ui.lab.entrant_pane import ChartPane, EntrantPane
 from tui.ui.lab.explain_dialog import ExplainDialog
 from tui.ui.lab.race_table import RaceTable, round_text
-from tui.ui.panes.pane import Line, Pane, Span, justify
+from tui.ui.panes.pane import Line, Pane, Span, justify, line_width
+from tui.ui.style.format import cells
 
 if TYPE_CHECKING:
     from textual import events
@@ -58,8 +59,13 @@ class LabHeader(Pane):
         elapsed = race.elapsed_s
         if race.started_at and not race.is_over:
             elapsed = time.monotonic() - race.started_at
-        left = [Span(" fetchtui lab ", "title"), Span(describe(race.plan), "dim")]
+        left = [Span(" fetchtui lab ", "title")]
         right = [Span(f"{round_text(race)}, {format_elapsed(elapsed)} ", "text")]
+        room = width - line_width(left) - line_width(right) - 1
+        plan = facts(race.plan)
+        while len(plan) > 1 and cells(", ".join(plan)) > room:
+            plan.pop()  # whole facts, the least important first
+        left.append(Span(", ".join(plan), "dim"))
         return [justify(left, right, width)]
 
 
