@@ -166,5 +166,5 @@ def test_markdown_has_a_row_per_strategy_and_a_caption(finished_race):
     for entry in ENTRIES:
         assert f"| {entry.title} | " in text
     assert (
-        "demo server, 24 files of about 20.0 KB, concurrency 4, latency 30 ms" in text
+        "demo server, 24 files of about 40.0 KB, concurrency 4, latency 30 ms" in text
     )
