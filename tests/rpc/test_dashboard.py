@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 
 import pytest
 from websockets.asyncio.client import connect
@@ -52,6 +53,14 @@ class TestOfABackgroundProcess:
         assert f"{rpc.server.config.url}ws".replace("http", "ws").encode() in page.body
         script = await rpc.get("/static/js/textual.js", authorization=authorization)
         assert script.status == 200
+
+    async def test_the_page_loads_nothing_from_elsewhere(self, rpc):
+        page = await rpc.get("/", authorization=basic(SECRET))
+        addresses = re.findall(rb"(?:[a-z]+:)?//[^\"\'\s]+", page.body)
+        own = rpc.server.config.url.encode()
+        ours = (own, own.replace(b"http", b"ws", 1))
+        assert addresses
+        assert [address for address in addresses if not address.startswith(ours)] == []
 
     async def test_pages_of_other_origins_do_not_see_it(self, rpc):
         answer = await rpc.get(

@@ -13,6 +13,7 @@ import binascii
 import hmac
 import shlex
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.responses import PlainTextResponse
@@ -113,7 +114,12 @@ class BrowserDashboard:
             from textual_serve_asgi import Server
 
             words = module_command("tui", "attach", self._process_name)
-            server = Server(shlex.join(words), title="fetchtui")
+            # Its own page loads a font from another server.
+            server = Server(
+                shlex.join(words),
+                title="fetchtui",
+                templates_path=Path(__file__).parent,
+            )
             app: ASGIApp = server.asgi_app
             self._app = app
         return self._app
