@@ -5,6 +5,7 @@
     python -m tests.scale plan [--rows 10000000]     plan Parquet and .txt.zst
     python -m tests.scale hosts [--rows 200000]      300 hosts, one of them with half
     python -m tests.scale kills [--runs 20]          SIGKILL of all kinds of processes
+    python -m tests.scale parts [--rows 4000]        --shard 0/4 .. 3/4 against Dask
     python -m tests.scale overhead                   1 and 2 workers against one engine
     python -m tests.scale simulate [--rows 1e9]      leases of 100 workers, no network
 
@@ -304,6 +305,59 @@ def _run_with_kills(folder: Path, chance: random.Random) -> Counter[str]:
             process.wait()
 
 
+def parts(options: argparse.Namespace) -> None:
+    """Compare the manifests of four plain processes with those of Dask."""
+    server = Server("--delay", "0.005")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        urls = write_list(folder / "l.txt", server, options.rows, 30, 3000)
+        with open(folder / "l.txt", "a", encoding="utf-8") as file:
+            file.writelines(f"{server.url(n, '/missing')}\n" for n in range(10))
+        command = [*_FETCHTUI, "scale", "l.txt", "--headless", "-q", "-c", "16"]
+        command += ["--shard-size", "200", "--per-host", "4"]
+        started = time.monotonic()
+        dask = [*command, "-o", "dask", "--scheduler", "local:2"]
+        subprocess.run(dask, cwd=folder, env=_ENV, check=False)
+        first = time.monotonic() - started
+        before = server.log()["requests"]
+        started = time.monotonic()
+        processes = [
+            subprocess.Popen(
+                [*command, "-o", "parts", "--shard", f"{number}/4"],
+                cwd=folder,
+                env=_ENV,
+            )
+            for number in range(4)
+        ]
+        statuses = [process.wait() for process in processes]
+        second = time.monotonic() - started
+        log = server.log()
+        found = [_facts(folder / out) for out in ("dask", "parts")]
+        done = sum(row[2] == "done" for row in found[1])
+        print(
+            f"local:2 {first:.1f} s, four processes {second:.1f} s (status {statuses}):"
+            f" {len(found[0]):,} and {len(found[1]):,} rows, {done:,} done,"
+            f" {len(set(found[0]) ^ set(found[1]))} differ; {before:,} and"
+            f" {log['requests'] - before:,} requests; most requests of a host"
+            f" {max(log['highest'].values())} (limit 4);"
+            f" {len(urls - {row[0] for row in found[1]})} URLs lost"
+        )
+    server.close()
+
+
+def _facts(out: Path) -> list[tuple]:
+    """Return the rows of all manifests, without times, paths and positions."""
+    paths = job_paths(out / ".fetchtui-scale")
+    return sorted(
+        (
+            *(row.url, row.final_url, row.state, row.status, row.error_kind),
+            *(row.bytes, row.sha256, row.etag),
+        )
+        for path in manifest.listed(paths).values()
+        for row in manifest.read_rows(path)
+    )
+
+
 def overhead(options: argparse.Namespace) -> None:
     """Compare ``scale`` with the plain engine, at equal total slots."""
     for rows, size in ((options.rows, 1000), (40, 20_000_000)):
@@ -335,7 +389,12 @@ def main() -> None:
     """Run a command."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, rows in (("plan", 10_000_000), ("hosts", 200_000), ("overhead", 10_000)):
+    for name, rows in (
+        ("plan", 10_000_000),
+        ("hosts", 200_000),
+        ("overhead", 10_000),
+        ("parts", 4000),
+    ):
         command = commands.add_parser(name)
         command.add_argument("--rows", type=int, default=rows)
         command.add_argument("--folder", default=None)
@@ -362,6 +421,7 @@ def main() -> None:
         "hosts": hosts,
         "kills": kills,
         "overhead": overhead,
+        "parts": parts,
         "_plan": _plan,
     }
     run[options.command](options)

@@ -261,6 +261,25 @@ def test_failed_downloads_are_a_list(tmp_path, suffix):
     assert [request.url for request in requests] == ["http://a/1", "http://a/11"]
 
 
+def test_the_list_of_failed_downloads_may_be_written_twice_at_once(
+    tmp_path, suffix, monkeypatch
+):
+    """Parts of a job array may end at the same time."""
+    paths = job_paths(tmp_path)
+    manifest.publish(paths, 0, 0, [row(0, "failed"), row(1)])
+    replace, target = os.replace, tmp_path / "failed"
+
+    def write_again_and_replace(source, final):
+        monkeypatch.setattr(os, "replace", replace)
+        assert manifest.write_failed(paths, target)[1] == 1
+        replace(source, final)
+
+    monkeypatch.setattr(os, "replace", write_again_and_replace)
+    path, number = manifest.write_failed(paths, target)
+    assert (path.name, number) == (f"failed.{suffix}", 1)
+    assert [name for name in os.listdir(tmp_path) if "failed" in name] == [path.name]
+
+
 def test_a_damaged_manifest_is_named(tmp_path, suffix):
     path = job_paths(tmp_path).folder("manifests") / f"000001.{suffix}"
     path.write_bytes(b"PAR1 no")

@@ -15,6 +15,7 @@ from tests.support.command import finish, start
 from tests.support.until import until
 from tui.core.settings import Settings
 from tui.scale import manifest, remote
+from tui.scale import worker as worker_module
 from tui.scale.job import JobOptions, open_job
 from tui.scale.plan import job_paths
 from tui.scale.worker import JobSpec, Lease, ShardWorker, WorkerLimits
@@ -256,3 +257,26 @@ async def test_a_new_run_stops_shards_of_a_killed_one(tmp_path, hosts):
     assert (answer["sees_job"], answer["can_write"]) == (True, True)
     assert (await old).outcome == "cancelled"
     assert await remote.status("old") is None
+
+
+async def test_a_shard_that_was_leased_again_stops(tmp_path, hosts, monkeypatch):
+    """Its worker was cut off from the scheduler and does not know it."""
+    monkeypatch.setattr(worker_module, "_FENCE_INTERVAL_S", 0.01)
+    hosts.delay_s = 60
+    path = tmp_path / "l.txt"
+    path.write_text(f"{hosts.url(1, '/100/1.bin')}\n")
+    root = tmp_path / "out" / ".fetchtui-scale"
+    options = JobOptions((str(path),), tmp_path / "out", root, "files", 10, 1)
+    job = open_job(options, Settings(), None, lambda *_: None)
+    (shard,) = job.layout.shards
+    generation = manifest.next_generation(job.paths, shard.id)
+    spec = JobSpec("1", str(root), str(tmp_path / "out"), "files", Settings())
+    worker = ShardWorker(spec, "a", WorkerLimits(1, None, 0))
+    lease = Lease(shard, job.layout.lanes[shard.lane], generation)
+    task = asyncio.ensure_future(worker.run(lease))
+    await until(lambda: hosts.active.total() == 1)
+    manifest.next_generation(job.paths, shard.id)
+    async with asyncio.timeout(20):
+        assert (await task).outcome == "superseded"
+    assert worker.status().shards == ()
+    await worker.close()

@@ -57,9 +57,10 @@ def open_store(address: Address) -> Any:
                 retry_config=retry,
                 client_options=_client_options(),
             )
-        if address.scheme == "gs":
-            return stores.GCSStore(address.bucket, retry_config=retry)
-        return stores.AzureStore(address.bucket, retry_config=retry)
+        kind = stores.GCSStore if address.scheme == "gs" else stores.AzureStore
+        return kind(
+            address.bucket, retry_config=retry, client_options=_client_options()
+        )
     except Exception as error:
         raise explained(error, address) from None
 
@@ -123,7 +124,8 @@ def _with_region(options: dict[str, Any], environment: Any) -> dict[str, Any]:
 def _client_options() -> dict[str, Any]:
     """Allow an endpoint without TLS, which only a user's own setting can name.
 
-    Completing an upload takes long, because the store joins its parts then.
+    Completing an upload takes long, because the store joins its parts then, and so does
+    sending a part over a slow line.
     """
     return {"allow_http": True, "timeout": _TIMEOUT, "connect_timeout": "10s"}
 

@@ -205,7 +205,8 @@ def publish(
     suffix = _write_rows(temporary, rows, counts)
     final = folder / f"{shard:06d}{suffix}"
     try:
-        if current_generation(paths, shard) != generation:
+        # A network file system may still show an older generation.
+        if current_generation(paths, shard) > generation:
             raise OldGenerationError
         if find(paths, shard) is not None:
             raise OldGenerationError
@@ -288,6 +289,8 @@ def reopen(paths: JobPaths, shard: int) -> bool:
 def write_failed(paths: JobPaths, target: Path) -> tuple[Path, int]:
     """Write all failed downloads as a list that fetchtui reads.
 
+    Parts of a job array that end at the same time may all do so.
+
     Args:
         paths: the job.
         target: the file without its suffix.
@@ -305,7 +308,7 @@ def write_failed(paths: JobPaths, target: Path) -> tuple[Path, int]:
     fields = ("url", "error_kind", "status", "error")
     suffix = _table_suffix()
     path = target.with_suffix(suffix)
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
     number = 0
     if suffix == ".parquet":
         import pyarrow

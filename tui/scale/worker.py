@@ -61,6 +61,8 @@ _SLICE = 1000
 """Requests added per iteration of the loop, which takes about 5 ms."""
 _EVENT_INTERVAL_S = 0.05
 _DRAIN_INTERVAL_S = 0.05
+_FENCE_INTERVAL_S = 1.0
+"""Between looks at the generation of a running shard."""
 _HOSTS_REPORTED = 40
 _EXCLUDED = frozenset({Queued, Started, Retrying, DownloadNotice, Verified, Paused})
 _LOCAL = frozenset(
@@ -180,6 +182,8 @@ class _ShardRun:
     origins: set[str] = field(default_factory=set)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     is_cancelled: bool = False
+    is_superseded: bool = False
+    """Its shard was leased again under a higher generation."""
     problem: str = ""
     """Why no download of this worker can continue."""
     stage: str = "downloading"
@@ -280,6 +284,7 @@ class ShardWorker:
         wanted = [(row, request) for row, request in named if row not in known]
         engine = await self._open_engine(len(wanted))
         self._runs[shard.id] = run
+        watching = asyncio.create_task(self._watch_generation(run))
         try:
             run.origins = {origin_of(request.mirrors[0]) for _, request in wanted}
             self._set_caps(run.origins)
@@ -289,6 +294,7 @@ class ShardWorker:
             counts = await self._publish(run)
             return ShardResult(shard.id, lease.generation, "done", counts)
         finally:
+            watching.cancel()
             del self._runs[shard.id]
             if not self._runs:
                 self._is_unused.set()
@@ -299,6 +305,25 @@ class ShardWorker:
                 self._is_stale = True
             if lease.lane.of > 1:
                 await self._drain(engine, run)
+
+    async def _watch_generation(self, run: _ShardRun) -> None:
+        """Stop a shard that was leased to another worker.
+
+        This one was cut off, or its command was killed. Both would otherwise download
+        the rest, and use the limits of its hosts twice.
+        """
+        lease = run.lease
+        while not run.is_superseded:
+            await asyncio.sleep(_FENCE_INTERVAL_S)
+            try:
+                current = await asyncio.to_thread(
+                    manifest.current_generation, self._spec.paths, lease.shard.id
+                )
+            except (OSError, ScaleError):
+                continue  # publishing the manifest reports it
+            # A network file system may still show an older one.
+            run.is_superseded = current > lease.generation
+        run.wake.set()
 
     async def _drain(self, engine: Engine, run: _ShardRun) -> None:
         """Return when the limits of a split host hold without a lane that ended.
@@ -345,6 +370,8 @@ class ShardWorker:
             await run.wake.wait()
             run.wake.clear()
             await self._collect(engine, run)
+            if run.is_superseded:
+                raise OldGenerationError
         if run.problem:
             raise ShardFailedError(run.problem)
 
@@ -408,7 +435,7 @@ class ShardWorker:
         current = await asyncio.to_thread(
             manifest.current_generation, spec.paths, shard
         )
-        if current != lease.generation:
+        if current > lease.generation:
             raise OldGenerationError
         rows = sorted(run.rows)
         if spec.format != "files":

@@ -182,6 +182,12 @@ def _run(line: CommandLine, **own: Any) -> int:
     except ScaleError as error:
         click.echo(f"fetchtui: {error}", err=True)
         return USAGE_ERROR
+    except OSError as error:
+        # Of the job directory: what a shard meets, its worker reports.
+        reason = error.strerror or type(error).__name__
+        where = f"{sanitize(str(error.filename))}: " if error.filename else ""
+        click.echo(f"fetchtui: {where}{reason}", err=True)
+        return 1
 
 
 def _run_job(line: CommandLine, settings: Settings, own: dict[str, Any]) -> int:
@@ -403,7 +409,7 @@ async def _finish(
         if number:
             click.echo(f"{number:,} failed downloads: {sanitize(str(path))}", err=True)
         else:
-            path.unlink()
+            path.unlink(missing_ok=True)
         if uploader is not None:
             # Everything is uploaded, so nothing will continue the rest.
             with suppress(CloudError, OSError):
