@@ -3,8 +3,9 @@
 nginx on loopback behind a relay (``tests.bench.relay``): 60 ms round trip, 2 MB/s for
 each connection, 25 MB/s for all. fetchtui runs at its defaults; aria2c, curl and wget2
 at theirs and with their best flags. Rounds are interleaved, every output is hashed, and
-the relay counts connections and refusals. ``--scale`` shortens the works, and
-``--capacity 10`` makes the server answer 429 beyond 10 connections (http only).
+the relay counts connections and refusals, and nginx handshakes. ``--scale`` shortens
+the works, ``--trace`` shows where the time goes, and ``--capacity 10`` makes the server
+answer 429 beyond 10 connections (http only).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -27,7 +29,8 @@ from tests.bench.measure import run
 from tests.bench.programs import find
 from tests.bench.relay import Counts, Link, Relay
 from tests.bench.report import table
-from tests.bench.server import NoServer, Server
+from tests.bench.server import Handshakes, NoServer, Server
+from tests.bench.traffic import describe as describe_traffic
 from tests.bench.work import write_noise
 
 if TYPE_CHECKING:
@@ -95,6 +98,7 @@ class Result:
 
     wall_s: float
     counts: Counts
+    handshakes: Handshakes
     missing: int
 
 
@@ -168,10 +172,13 @@ def contenders(peers: Sequence[str], flags: Sequence[str]) -> list[Contender]:
 class Far:
     """Runs the rounds of one work over one scheme."""
 
-    def __init__(self, home: Path, server: Server, relay: Relay) -> None:
+    def __init__(
+        self, home: Path, server: Server, relay: Relay, *, traces: bool = False
+    ) -> None:
         self._home = home
         self._server = server
         self._relay = relay
+        self._traces = traces
         self._digests: dict[str, str] = {}
 
     def measure(
@@ -218,14 +225,22 @@ class Far:
         os.environ["XDG_STATE_HOME"] = str(self._home / "state")
         shutil.rmtree(self._home / "state", ignore_errors=True)
         self._relay.take_counts()
+        self._relay.take_traffic()
+        self._server.take_handshakes()
         job = Job(list_file, output, self._server.ca_file, is_tls)
-        done = run(row.command(job), cwd=ROOT, limit_s=LIMIT_S)
+        command = row.command(job)
+        began_s = time.monotonic()
+        done = run(command, cwd=ROOT, limit_s=LIMIT_S)
         found = {path.name: _digest(path) for path in output.iterdir()}
         missing = sum(
             found.get(name) != self._digests[name] for name, _ in work.names()
         )
         shutil.rmtree(output)
-        return Result(done.wall_s, self._relay.take_counts(), missing)
+        if self._traces:
+            traffic = self._relay.take_traffic()
+            print(describe_traffic(traffic, began_s, done.wall_s), file=sys.stderr)
+        handshakes = self._server.take_handshakes()
+        return Result(done.wall_s, self._relay.take_counts(), handshakes, missing)
 
     def _table(
         self, rows: Sequence[Contender], results: dict[str, list[Result]]
@@ -245,7 +260,8 @@ class Far:
         for row in rows:
             done = results[row.label]
             counts = done[-1].counts
-            figures = (counts.opened, counts.most, counts.refused)
+            handshakes = done[-1].handshakes
+            figures = (counts.opened, counts.most, counts.refused, *handshakes)
             missing = max(result.missing for result in done)
             lines.append(
                 [
@@ -257,7 +273,8 @@ class Far:
                 ]
             )
         head = ["program", "median s", "x best peer", "connections", "most at once"]
-        return table([*head, "refused", "files missing or wrong"], lines)
+        head += ["refused", "full handshakes", "resumed", "files missing or wrong"]
+        return table(head, lines)
 
 
 def _digest(path: Path) -> str:
@@ -286,7 +303,7 @@ def main(options: argparse.Namespace) -> None:
             Relay(link, server.ports) as relay,
         ):
             print(f"{describe(base)}{link}; {options.runs} rounds.")
-            far = Far(home, server, relay)
+            far = Far(home, server, relay, traces=options.trace)
             for scheme in options.schemes.split(","):
                 for work in works:
                     is_tls = scheme == "https"
@@ -307,6 +324,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--link", type=float, default=25.0, help="MB/s in total")
     parser.add_argument("--capacity", type=int, default=0, help="429 beyond")
     parser.add_argument("--dir", type=Path, help="where to work")
+    parser.add_argument(
+        "--trace",
+        action="store_true",
+        help="print for each run when connections were opened, idle times and speeds",
+    )
     parser.add_argument(
         "--flags",
         action="append",

@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 import uvloop
 
+from tests.bench.traffic import Traffic
+
 INITIAL_WINDOW = 14_600
 """Ten segments (RFC 6928)."""
 CHUNK = 16 << 10
@@ -64,6 +66,8 @@ class Relay:
         self._link_free_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._opened = self._open = self._most = self._refused = 0
+        self._served = 0
+        self._traffic: list[Traffic] = []
         self.ports: tuple[int, ...] = ()
         """Where it listens, for each target."""
 
@@ -81,6 +85,11 @@ class Relay:
         counts = Counts(self._opened, self._most, self._refused)
         self._opened = self._most = self._refused = 0
         return counts
+
+    def take_traffic(self) -> list[Traffic]:
+        """Return the connections since the last call, in the order of their opening."""
+        traffic, self._traffic = self._traffic, []
+        return traffic
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -106,27 +115,43 @@ class Relay:
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: int
     ) -> None:
+        traffic = Traffic(self._loop.time())
+        self._traffic.append(traffic)
         self._opened += 1
         self._open += 1
         self._most = max(self._most, self._open)
         try:
             # The handshake of TCP, which loopback makes in no time.
             await asyncio.sleep(self._link.round_trip_s)
-            if self._link.capacity and self._open > self._link.capacity:
+            if self._link.capacity and self._served >= self._link.capacity:
                 await self._refuse(reader, writer)
                 return
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", target)
-            up = asyncio.create_task(self._send_up(reader, far_writer))
+            self._served += 1
             try:
-                await Downstream(self, far_reader, writer).run()
+                await self._relay(reader, writer, target, traffic)
             finally:
-                up.cancel()
-                far_writer.close()
+                self._served -= 1
         except (ConnectionError, asyncio.IncompleteReadError):
             pass  # the client has gone
         finally:
             self._open -= 1
+            traffic.closed_at = self._loop.time()
             writer.close()
+
+    async def _relay(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        target: int,
+        traffic: Traffic,
+    ) -> None:
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", target)
+        up = asyncio.create_task(self._send_up(reader, far_writer, traffic))
+        try:
+            await Downstream(self, far_reader, writer, traffic).run()
+        finally:
+            up.cancel()
+            far_writer.close()
 
     async def _refuse(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -138,14 +163,19 @@ class Relay:
         await writer.drain()
 
     async def _send_up(
-        self, reader: asyncio.StreamReader, far: asyncio.StreamWriter
+        self,
+        reader: asyncio.StreamReader,
+        far: asyncio.StreamWriter,
+        traffic: Traffic,
     ) -> None:
         """Pass requests on, each half a round trip later."""
         half_s = self._link.round_trip_s / 2
         pipe = Pipe(far)
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(CHUNK):
-                pipe.write_at(self._loop.time() + half_s, data)
+                now = self._loop.time()
+                traffic.up.append(now)
+                pipe.write_at(now + half_s, data)
         self._loop.call_later(half_s + _TIMER_S, far.close)
 
     def reserve(self, nbytes: int) -> float:
@@ -164,9 +194,14 @@ class Downstream:
     """What the server sends over one connection: a window, the link, and a delay."""
 
     def __init__(
-        self, relay: Relay, far: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        relay: Relay,
+        far: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        traffic: Traffic,
     ) -> None:
         self._relay = relay
+        self._traffic = traffic
         self._far = far
         self._writer = writer
         link = relay.link
@@ -191,6 +226,7 @@ class Downstream:
             self._flight.append((arrives_at + self._half_s, len(data)))
             self._in_flight += len(data)
             self._sent_at = loop.time()
+            self._traffic.down.append((arrives_at, len(data)))
             pipe.write_at(arrives_at, data)
             if self._writer.is_closing():
                 raise ConnectionResetError

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import trustme
 
@@ -20,7 +21,14 @@ error_log {home}/error.log;
 worker_rlimit_nofile 16384;
 events {{ worker_connections 4096; }}
 http {{
-    access_log off;
+    # One line for each TLS connection, with its first request.
+    map "$connection_requests$ssl_session_reused" $is_handshake {{
+        default 0;
+        "1." 1;
+        "1r" 1;
+    }}
+    log_format handshake "$ssl_session_reused";
+    access_log {home}/handshakes.log handshake if=$is_handshake;
     sendfile on;
     tcp_nopush on;
     keepalive_requests 10000000;
@@ -50,6 +58,13 @@ http {{
 """
 _HOST = "localhost"
 _START_S = 10.0
+
+
+class Handshakes(NamedTuple):
+    """TLS handshakes at the server."""
+
+    full: int
+    resumed: int
 
 
 class NoServer(Exception):
@@ -87,6 +102,14 @@ class Server:
             [self._program, "-v"], capture_output=True, text=True, check=False
         )
         return found.stderr.strip().removeprefix("nginx version: ").replace("/", " ")
+
+    def take_handshakes(self) -> Handshakes:
+        """Return the TLS handshakes since the last call, if a request followed."""
+        log = self._home / "handshakes.log"
+        lines = log.read_text().split()
+        # nginx appends, so it goes on at the new end.
+        os.truncate(log, 0)
+        return Handshakes(lines.count("."), lines.count("r"))
 
     def processor_s(self) -> float:
         """CPU time of all its processes so far."""
