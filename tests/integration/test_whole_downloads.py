@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -222,6 +223,41 @@ async def test_several_connections_bring_the_same_bytes(
         assert engine.rows([0])[0].state is S.DONE
     assert digest(tmp_path / "out/big") == body.sha256()
     assert len({seen.connection for seen in server.requests}) >= 4
+
+
+async def test_the_rest_of_a_connection_that_is_closed_last_is_requested_at_once(
+    server: ScriptedServer, start: Start, tmp_path: Path, backend: str
+) -> None:
+    """A slow connection may be closed when no other is left to take its rest."""
+    plain = ResponseScript(body=BIG, etag='"v1"')
+
+    def answer(request: RecordedRequest) -> ResponseScript | None:
+        """Stop the second response before its last byte: nobody can halve that."""
+        if request.number != 1 or request.range is None:
+            return None
+        start, end = request.range
+        return replace(plain, stall_after=(end or len(BIG)) - start - 1)
+
+    server.add("/big", replace(plain, answer=answer))
+    async with start(http_backend=backend, segments=2, retries=0) as engine:
+        engine.add([request_for(server.url("/big"))])
+        heard = engine.subscribe()
+
+        def last() -> list[Any]:
+            return [
+                segment
+                for transfer in engine._context.registry.running
+                for segment in transfer._scheduler.segments  # type: ignore[attr-defined]
+                if len(transfer._scheduler.segments) == 1  # type: ignore[attr-defined]
+                and segment.remaining == 1
+            ]
+
+        await until(engine, last)
+        last()[0].interrupt()
+        await engine.wait_idle()
+        assert engine.rows([0])[0].state is S.DONE
+        assert not [e for e in heard.drain() if isinstance(e, Retrying)]
+    assert digest(tmp_path / "out/big") == BIG.sha256()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
@@ -36,7 +37,7 @@ from tui.engine.metrics.wait_times import Shares, UtilizationWindow, Wait
 from tui.engine.scheduling.queue import HOST_CONNECTIONS, shows_overload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tui.core.download import Download
     from tui.disk.part_file import PartFile
@@ -135,34 +136,59 @@ class Transfer:
             TransientError: no connection makes progress; the part file is kept.
             FetchError: the file cannot be downloaded, or the disk failed.
         """
-        size, queue = self._info.size, self._context.queue
+        try:
+            with self._own_connection():
+                self._plan()
+                self.adjust(own=1)
+                await self._connect(response, self._info)
+            while await self._has_rest():
+                with self._own_connection():
+                    self.adjust(own=1)
+                    await self._connect(None, None)
+        finally:
+            await self._stop_all()
+
+    @contextmanager
+    def _own_connection(self) -> Iterator[None]:
+        """Count the connection that the worker reads itself."""
+        queue = self._context.queue
         queue.open_connection(self._origin, is_extra=False)
         try:
-            if size is None:
-                self._scheduler = SegmentScheduler([(0, None)])
-            else:
-                missing = self._part.flushed.missing(size)
-                planned = plan_segments(missing, self._wanted(), LEAST_SPLIT)
-                request_s = max(LEAST_REQUEST_S, self._origin.first_byte_s)
-                self._scheduler = SegmentScheduler(planned, request_s)
-            self.adjust(own=1)
-            await self._connect(response, self._info)
-        except BaseException:
-            await self._stop_all()
-            raise
+            yield
         finally:
             queue.close_connection(self._origin, is_extra=False)
-        try:
-            while self._tasks:
-                await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-            if self._fatal is not None:
-                raise self._fatal
-            if self._scheduler.gaps:
-                raise self._error or TransientError(
-                    ErrorKind.TRUNCATED, "bytes are missing"
-                )
-        finally:
-            await self._stop_all()
+
+    def _plan(self) -> None:
+        """Share out what the part file is missing."""
+        size = self._info.size
+        if size is None:
+            self._scheduler = SegmentScheduler([(0, None)])
+            return
+        missing = self._part.flushed.missing(size)
+        planned = plan_segments(missing, self._wanted(), LEAST_SPLIT)
+        request_s = max(LEAST_REQUEST_S, self._origin.first_byte_s)
+        self._scheduler = SegmentScheduler(planned, request_s)
+
+    async def _has_rest(self) -> bool:
+        """Wait for the further connections; return True if they left something.
+
+        A slow one may be closed, to request its rest again, when no other is left that
+        would take it.
+
+        Raises:
+            FetchError: it cannot be requested now.
+        """
+        while self._tasks:
+            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        if self._fatal is not None:
+            raise self._fatal
+        has_rest = bool(self._scheduler.gaps)
+        can_request = not self.refuses_ranges and self._info.size is not None
+        if has_rest and (self._error is not None or not can_request):
+            raise self._error or TransientError(
+                ErrorKind.TRUNCATED, "bytes are missing"
+            )
+        return has_rest
 
     async def _connect(
         self, response: Response | None, info: ResourceInfo | None
