@@ -30,7 +30,7 @@ from tui.ui.actions.batch_runner import finish
 from tui.ui.exit import INTERRUPTED, AfterExit, exit_status
 from tui.ui.keys.keymap import Keymap, set_current
 from tui.ui.main_screen import MainScreen
-from tui.ui.style.theme import DEFAULT_THEME, THEMES, wrong_theme
+from tui.ui.style.theme import DEFAULT_THEME, THEMES, colors_of, wrong_theme
 from tui.ui.terminal.ascii_filter import AsciiFilter
 from tui.ui.terminal.charset import wants_ascii
 from tui.ui.terminal.driver import (
@@ -174,6 +174,24 @@ class DashboardApp(GuardedApp[int]):
         """Use a theme, or the default one if the name is unknown."""
         self.theme = name if name in THEMES else DEFAULT_THEME
         self.complaint = ""
+
+    def get_css_variables(self) -> dict[str, str]:
+        """Return the colors of the current theme for the style sheets."""
+        theme = self.current_theme
+        defaults = self.get_theme_variable_defaults()
+        self.theme_variables = {**defaults, **colors_of(theme), **theme.variables}
+        return self.theme_variables
+
+    def refresh_css(self, animate: bool = True) -> None:
+        """Apply the colors of a theme; nothing is to be done before the first screen.
+
+        Textual would parse the style sheets with the colors of the first theme, and
+        then parse them again when the screen is mounted (8.2.8).
+        """
+        if self.screen_stack:
+            super().refresh_css(animate)
+        else:
+            self.stylesheet.set_variables(self.get_css_variables())
 
     def set_keys(self, overrides: Mapping[str, object]) -> None:
         """Bind other keys now."""

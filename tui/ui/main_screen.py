@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
     from textual import events
     from textual.app import ComposeResult
+    from textual.geometry import Size
     from textual.notifications import SeverityLevel
     from textual.timer import Timer
     from textual.worker import Worker
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from tui.core.request import DownloadRequest
     from tui.core.service import DashboardService
     from tui.core.snapshot import EngineSnapshot, OriginSnapshot
+    from tui.ui.panes.pane import Pane
     from tui.ui.ui_state import UIState
 
 T = TypeVar("T")
@@ -173,7 +175,9 @@ class MainScreen(Screen[None]):
         self.footer = FooterBar()
         side = (self.graph, self.disk, self.detail)
         self.panes = Container(*side, id="panes")
-        self._all_panes = (*side, self.hosts, self.log_pane)
+        self._on_demand = (self.hosts, self.log_pane)
+        """Panes that are mounted when they are opened for the first time."""
+        self._all_panes = (*side, *self._on_demand)
 
     def bind_keys(self) -> None:
         """Bind the keys of the current keymap."""
@@ -182,15 +186,16 @@ class MainScreen(Screen[None]):
         self._bindings = BindingsMap(current().bindings())
 
     def compose(self) -> ComposeResult:
-        """Yield the widgets from top to bottom."""
+        """Yield the widgets from top to bottom, already arranged for the terminal."""
+        self.breakpoint = breakpoint_for(*self.app.size)
+        self.arrange_panes()
         yield self.header
         yield self.tabs
         yield self.filter_bar
         yield self.heading
         yield self.list
         yield self.panes
-        yield self.hosts
-        yield self.log_pane
+        yield from (pane for pane in self._on_demand if pane.display)
         yield self.bottleneck_line
         yield self.messages
         yield self.footer
@@ -200,7 +205,8 @@ class MainScreen(Screen[None]):
         self.list.focus()
         self.heading.show(self.list.model.query)
         self.list.explain_if_empty(is_loading=self._is_loading)
-        self.refresh_now()
+        self.poller.refresh()
+        self.refresh_scheduler.refresh_all()
         self.call_after_refresh(self._begin)
 
     @property
@@ -421,6 +427,20 @@ class MainScreen(Screen[None]):
 
     # -- layout ----------------------------------------------------------------------
 
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
+        """Keep the styles that the widgets got a moment ago, when they were mounted."""
+        if not self.outer_size:
+            event.refresh_styles = False
+
+    def _screen_resized(self, size: Size) -> None:
+        """Do nothing if the size is the same.
+
+        At the start, Textual sends the size three times and would lay out and draw the
+        screen each time (8.2.8).
+        """
+        if size != self.outer_size:
+            super()._screen_resized(size)
+
     def on_resize(self, event: events.Resize) -> None:
         """Adapt to the new size of the terminal."""
         self.breakpoint = breakpoint_for(event.size.width, event.size.height)
@@ -444,7 +464,15 @@ class MainScreen(Screen[None]):
             pane.is_folded = placement.is_folded
             pane.styles.height = placement.height or "1fr"
         if self.list.is_attached:
+            for pane in self._on_demand:
+                if pane.display and not pane.is_attached:
+                    self.mount(pane, before=self._below(pane))
             self.refresh_scheduler.refresh_all()
+
+    def _below(self, pane: Pane) -> Pane:
+        """Return the widget below a pane that is about to be mounted."""
+        is_above_log = pane is self.hosts and self.log_pane.is_attached
+        return self.log_pane if is_above_log else self.bottleneck_line
 
     # -- keys and clicks -------------------------------------------------------------
 

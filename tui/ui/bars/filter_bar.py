@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from textual import on
 from textual.containers import Horizontal
@@ -12,9 +12,6 @@ from textual.widgets import Input, Static
 
 from tui.core.listing.filter import FilterError, compile_filter
 from tui.ui.dialogs.dialog import PRINTABLE, Field
-
-if TYPE_CHECKING:
-    from textual.app import ComposeResult
 
 HINT = "words · is:failed · host:name · size:>1G · /regex/ · -not"
 
@@ -43,12 +40,6 @@ class FilterBar(Horizontal):
         self.error_text = Static("", id="filter-error", markup=False)
         self._sent = ""
 
-    def compose(self) -> ComposeResult:
-        """Lay out the input line and its error."""
-        yield Static("/ ", id="slash")
-        yield self.input
-        yield self.error_text
-
     @property
     def is_open(self) -> bool:
         """Whether the line is visible."""
@@ -56,6 +47,10 @@ class FilterBar(Horizontal):
 
     def open(self, text: str) -> None:
         """Show the line with a text and focus it."""
+        if not self.input.is_attached:
+            # Not before: Textual's input line is a tenth of what the screen takes to
+            # be mounted, and most runs never filter.
+            self.mount(Static("/ ", id="slash"), self.input, self.error_text)
         self.add_class("-open")
         self._sent = text
         self.input.value = text

@@ -17,6 +17,7 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.widget import Widget
 
 from tui.core.listing.query import DownloadQuery, SortKey
 from tui.ui.list.empty import empty_lines
@@ -88,6 +89,8 @@ class DownloadList(ScrollView, can_focus=True):
         self._strips: dict[DownloadId, tuple[tuple[object, ...], Strip]] = {}
         self._background = Style()
         self._columns: tuple[str, ...] = ()
+        self._fitted = 0
+        """The width that the columns were chosen for."""
         self._empty_lines: list[str] = []
 
     # -- content ---------------------------------------------------------------------
@@ -168,7 +171,10 @@ class DownloadList(ScrollView, can_focus=True):
         """Show the model's new ids without moving the anchor's line."""
         ids = self.model.ids
         size = Size(self._width, len(ids))
-        if size != self.virtual_size:
+        if not self._fitted:
+            # Not laid out yet: assigning it would ask for a second layout.
+            self.set_reactive(Widget.virtual_size, size)
+        elif size != self.virtual_size:
             self.virtual_size = size
         if not self.model.is_placed and self.model.cursor == 0:
             self.scroll_to(y=0, animate=False)
@@ -351,12 +357,23 @@ class DownloadList(ScrollView, can_focus=True):
         """Redraw when the theme changes: strips contain its colors."""
         self.app.theme_changed_signal.subscribe(self, lambda _: self.invalidate())
 
+    def _size_updated(
+        self, size: Size, virtual_size: Size, container_size: Size, layout: bool = True
+    ) -> bool:
+        """Choose the columns at once: the event comes after the first frame."""
+        is_changed = super()._size_updated(size, virtual_size, container_size, layout)
+        if self._width != self._fitted:
+            self._fitted = self._width
+            self._writer.columns = columns_for(self._width, self._columns)
+            self.set_reactive(
+                Widget.virtual_size, Size(self._width, len(self.model.ids))
+            )
+            self._forget_rows()
+        return is_changed
+
     def on_resize(self) -> None:
-        """Recompute the columns."""
-        self._writer.columns = columns_for(self._width, self._columns)
-        self.virtual_size = Size(self._width, len(self.model.ids))
+        """Keep the cursor in view."""
         self.model.resize(self.size.height)
-        self.invalidate()
         self.show_cursor()
 
     def set_columns(self, chosen: tuple[str, ...]) -> None:
@@ -367,10 +384,13 @@ class DownloadList(ScrollView, can_focus=True):
 
     def invalidate(self) -> None:
         """Redraw everything: colors, glyphs or widths changed."""
+        self._forget_rows()
+        self.refresh()
+
+    def _forget_rows(self) -> None:
         self._background = Style(bgcolor=self.background_colors[1].rich_color)
         self._drawn.clear()
         self._strips.clear()
-        self.refresh()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Keep the cursor visible, however the list was scrolled."""

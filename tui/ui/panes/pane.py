@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
 from rich.segment import Segment
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
@@ -107,6 +107,8 @@ class Pane(Widget):
         super().__init__(**options)
         self._lines: list[Line] = []
         self._strips: dict[int, Strip] = {}
+        self._fitted = Size(0, 0)
+        """The size that the lines were composed for."""
         self._hovered = ""
         self.ticks = 0
         """Counts frames; drives spinners."""
@@ -153,6 +155,8 @@ class Pane(Widget):
         width, height = self.size
         if not self.is_attached or not width or not height:
             return
+        if self._fitted != self.size:
+            self._forget_lines()
         lines = self._compose_lines(width, height)
         if len(lines) != len(self._lines):
             changed = list(range(max(len(lines), len(self._lines))))
@@ -206,6 +210,11 @@ class Pane(Widget):
 
     def render_line(self, y: int) -> Strip:
         """Return one line as a strip, cached until its text changes."""
+        if self._fitted != self.size:
+            # Textual draws a new size first and sends the event afterwards: without
+            # this, every pane would be empty for one frame.
+            self._forget_lines()
+            self._lines = self._compose_lines(*self.size)
         strip = self._strips.get(y)
         if strip is None:
             palette = palette_of(self.app)
@@ -230,8 +239,8 @@ class Pane(Widget):
         self.app.theme_changed_signal.subscribe(self, lambda _: self._repaint_all())
 
     def on_resize(self) -> None:
-        """Redraw for the new size."""
-        self._repaint_all()
+        """Redraw for the new size, unless it was drawn already."""
+        self.redraw()
 
     def on_focus(self) -> None:
         """Highlight the frame."""
@@ -247,9 +256,13 @@ class Pane(Widget):
         self._repaint_all()
 
     def _repaint_all(self) -> None:
+        self._forget_lines()
+        self.redraw()
+
+    def _forget_lines(self) -> None:
         self._strips.clear()
         self._lines = []
-        self.redraw()
+        self._fitted = self.size
 
     def action_at(self, x: int, y: int) -> str:
         """Return the action of the span at a cell of the pane, or ""."""
