@@ -26,7 +26,7 @@ from tui.core.errors import ErrorKind
 from tui.core.notices import AutoCode, LimitName, NoticeCode, RestoredSession
 from tui.core.service import KeepReason
 from tui.core.text.sanitize import display_url, sanitize
-from tui.core.text.units import format_duration, format_rate, format_size
+from tui.core.text.units import format_duration, format_limit, format_rate, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -373,7 +373,7 @@ class _Sentences(Formatter):
             case "rate":
                 return format_rate(value)
             case "setting":
-                return _as_setting(value)
+                return format_limit(value)
             case "share":
                 # In steps of two: a number that changes each second is not read.
                 return f"{round(max(0.0, value) * 50) * 2}%"
@@ -384,7 +384,7 @@ class _Sentences(Formatter):
             case "auto":
                 return f"{value}" if value else "automatic"
             case "rate_limit":
-                return "off" if value is None else _as_setting(value)
+                return "off" if value is None else format_limit(value)
             case "url":
                 return display_url(str(value))
         if isinstance(value, str):
@@ -399,15 +399,6 @@ def _word(sentence: Sentence, values: Sequence[Any]) -> str:
     if isinstance(sentence, tuple):
         sentence = sentence[0] if values[0] == 1 else sentence[1]
     return _SENTENCES.vformat(sentence, values, {})
-
-
-def _as_setting(rate: int) -> str:
-    """Return a rate as a user would type it (``40M``), or rounded if that is long."""
-    for power, unit in ((30, "G"), (20, "M"), (10, "k")):
-        number, rest = divmod(rate, 1 << power)
-        if number and not rest:
-            return f"{number}{unit}"
-    return format_rate(rate)
 
 
 def remedy(kind: str, status: int = 0) -> str:

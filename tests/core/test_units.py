@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tui.core.text.units import (
     format_clock,
     format_duration,
+    format_limit,
     format_rate,
     format_size,
     parse_size,
@@ -139,3 +140,17 @@ def test_binary_units_have_three_digits_and_their_own_names(size, text):
     finally:
         use_units("si")
     assert size_width() == 7
+
+
+@pytest.mark.parametrize(
+    ("rate", "shown"),
+    [
+        (40 << 20, "40M"),
+        (1536 << 10, "1536k"),
+        (3 << 30, "3G"),
+        (10_000_000, "10.0 MB/s"),
+        (1000, "1.00 KB/s"),
+    ],
+)
+def test_a_limit_is_shown_as_it_was_typed(rate, shown):
+    assert format_limit(rate) == shown

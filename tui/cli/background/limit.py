@@ -16,7 +16,7 @@ from tui.cli.background.connection import (
     targets_argument,
 )
 from tui.core.settings import MAX_CONCURRENCY, MAX_SEGMENTS
-from tui.core.text.units import format_rate, parse_size
+from tui.core.text.units import format_limit, parse_size
 
 if TYPE_CHECKING:
     from tui.background.client import Connection
@@ -129,7 +129,7 @@ def limit(
         echo_json(limits)
         return
     auto = " (automatic)" if limits["auto"] else ""
-    rate_text = format_rate(limits["rate_limit"]) if limits["rate_limit"] else "off"
+    rate_text = format_limit(limits["rate_limit"]) if limits["rate_limit"] else "off"
     click.echo(f"rate limit       {rate_text}")
     click.echo(f"concurrency      {limits['concurrency']}{auto}")
     click.echo(f"per host         {limits['per_host'] or 'unlimited'}")

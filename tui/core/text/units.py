@@ -99,6 +99,18 @@ def format_rate(rate: float | None) -> str:
     return "—" if rate is None else format_size(rate) + "/s"
 
 
+def format_limit(rate: int) -> str:
+    """Format a rate limit as a user would type it (``40M``); others are rounded.
+
+    A bare letter means powers of 1024, so 40M in other units would be another number.
+    """
+    for power, letter in ((30, "G"), (20, "M"), (10, "k")):
+        number, rest = divmod(rate, 1 << power)
+        if number and not rest:
+            return f"{number}{letter}"
+    return format_rate(rate)
+
+
 def format_duration(seconds: float | None) -> str:
     """Format a duration coarsely: ``38s``, ``4m10s``, ``2h05m``.
 

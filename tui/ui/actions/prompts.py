@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tui.core.download import DownloadState
 from tui.core.request import URL_LIMIT, check_url, with_login_of
 from tui.core.text.sanitize import display_url, sanitize, sanitize_url
-from tui.core.text.units import editable_size, format_rate, parse_size
+from tui.core.text.units import editable_size, format_limit, parse_size
 
 if TYPE_CHECKING:
     from tui.core.snapshot import DownloadSnapshot
@@ -44,7 +44,7 @@ def ask_for_rate(context: ActionContext, row: DownloadSnapshot | None = None) ->
             return
         rate = parse_size(text) or None
         service.set_rate_limit(rate, None if row is None else row.id)
-        message = f"Rate limit {format_rate(rate)}" if rate else "No rate limit"
+        message = f"Rate limit {format_limit(rate)}" if rate else "No rate limit"
         context.notify(f"{message} for {name}" if name else message)
         context.refresh_now()
 

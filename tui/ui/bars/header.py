@@ -13,7 +13,13 @@ from textual.message import Message
 
 from tui.core.download import ACTIVE, DownloadState
 from tui.core.text.sanitize import sanitize
-from tui.core.text.units import format_clock, format_duration, format_rate, format_size
+from tui.core.text.units import (
+    format_clock,
+    format_duration,
+    format_limit,
+    format_rate,
+    format_size,
+)
 from tui.messages import queue_text
 from tui.ui.panes.pane import Line, Pane, Span, justify, line_width
 from tui.ui.style.format import appearance_of, bar, count, middle_ellipsis, percent
@@ -235,7 +241,7 @@ class HeaderBar(Pane):
         if auto is not None and width >= 60:
             line += [Span(" "), auto]
         if width >= 100:
-            limit = format_rate(now.rate_limit) if now.rate_limit else "off"
+            limit = format_limit(now.rate_limit) if now.rate_limit else "off"
             style = "warn" if now.rate_limit else "dim"
             line += [Span("   limit ", "dim"), Span(limit, style, "limit")]
             queue = count(now.disk.queued)

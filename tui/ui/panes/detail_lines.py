@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tui.core.download import ENDED, DownloadState
 from tui.core.text.sanitize import display_url, sanitize
-from tui.core.text.units import format_duration, format_rate, format_size
+from tui.core.text.units import format_duration, format_limit, format_rate, format_size
 from tui.messages import diagnosis_tag, diagnosis_text, notice_text, remedy_for
 from tui.ui.keys.keymap import key_of
 from tui.ui.panes.diagnosis import with_keys
@@ -71,7 +71,7 @@ def progress_line(detail: DetailSnapshot, width: int) -> Line:
         line.append(Span(f"  {format_rate(row.speed)}"))
         line.append(Span(f"  {format_duration(row.eta_s)}", "dim"))
     if detail.rate_limit is not None:
-        line.append(Span(f"  limit {format_rate(detail.rate_limit)}", "warn"))
+        line.append(Span(f"  limit {format_limit(detail.rate_limit)}", "warn"))
     return justify(line, (), width)
 
 
@@ -238,7 +238,7 @@ def _current_facts(detail: DetailSnapshot, width: int, is_ascii: bool) -> list[L
         words = f"{active} in flight   {more} to add one, {fewer} to remove one"
         lines += _fact("ranges", words, width)
     if row.state not in ENDED:
-        rate = format_rate(detail.rate_limit) if detail.rate_limit else "none"
+        rate = format_limit(detail.rate_limit) if detail.rate_limit else "none"
         lines += _fact("limit", f"{rate}   {key_of('limit_row')} to change", width)
     if detail.started_at:
         lines += _fact("started", _local_time(detail.started_at), width)
