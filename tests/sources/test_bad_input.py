@@ -35,7 +35,7 @@ REMOTE = '<!DOCTYPE m SYSTEM "http://evil.example/x.dtd">'
     ("suffix", "data", "expected"),
     [
         # plain
-        (".txt", "http://a/1\nwww.example.org/x\n", "l:2: not a URL: no scheme"),
+        (".txt", "http://a/1\nwww.example.org/x\n", "l:2: not a URL; write http"),
         (".txt", "http://a/1\n http://b/2 http://c/3", "l:2: several URLs on one line"),
         (".txt", "http://a/1\n checksum=crc32=12345678", "l:2: checksum must be TYPE="),
         (".txt", "http://a/1\n checksum=md5=12", "l:2: md5 needs 32 hexadecimal digit"),

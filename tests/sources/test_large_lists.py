@@ -238,7 +238,7 @@ def test_wrong_rows_of_a_table_are_named(tmp_path):
     write_table(path, {"url": ["http://a/1", None, "nope"]}, "parquet")
     assert read(path)[1] == [
         "l.parquet:2: url is missing",
-        "l.parquet:3: not a URL (it has no http:// or https:// in front)",
+        "l.parquet:3: not a URL; write http:// or https:// in front of the host",
     ]
     write_table(path, {"url": [1]}, "parquet")
     assert read(path)[1] == ["l.parquet:1: url must be text"]

@@ -209,9 +209,9 @@ def test_unsupported_aria2_options_are_noted_once():
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("example.org/file.iso", "write https:// in front"),
-        ("localhost:8080", "write https:// in front"),
-        ("www.example.org", "write https:// in front"),
+        ("example.org/file.iso", "write http:// or https:// in front"),
+        ("localhost:8080", "write http:// or https:// in front"),
+        ("www.example.org", "write http:// or https:// in front"),
         ("just some words", "not a URL"),
         ("magnet:?xt=urn:btih:1", "not a URL"),
         ("ftp://example.org/x", "unsupported scheme 'ftp'"),

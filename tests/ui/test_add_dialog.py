@@ -91,7 +91,7 @@ async def test_host_without_a_scheme_is_offered_as_https():
     assert (request.url, request.name) == ("https://example.org/a.iso", "b.iso")
     assert "paste:1: added https:// to example.org/a.iso" in preview_text(preview)
     assert [str(line) for line in preview.bad] == [
-        "paste:3: not a URL: no scheme; write https:// in front of the host"
+        "paste:3: not a URL; write http:// or https:// in front of the host"
     ]
 
 
@@ -240,6 +240,46 @@ async def test_with_nothing_to_add_ctrl_s_stays():
         await until_shown(app, "1 invalid line")
         assert app.answers == []
         assert app.screen.query_one("#add", Button).disabled
+
+
+@pytest.mark.parametrize("text", ["https://a.example/1", "a.example/1\na.example/2\n"])
+async def test_enter_on_an_empty_last_line_adds(text):
+    app = Caller(AddScreen(text))
+    total = text.count("a.example")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, total)
+        await pilot.press("up", "enter", "down")
+        assert app.answers == [], "it is not the last line"
+        await pilot.press("enter")
+        await until(lambda: app.answers)
+        assert len(app.answers[0]) == total
+
+
+async def test_enter_on_an_empty_text_is_a_new_line():
+    app = Caller(AddScreen())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("enter")
+        assert app.screen.query_one(UrlArea).text == "\n"
+
+
+async def test_the_preview_takes_the_lines_that_the_editor_does_not_need():
+    app = Caller(AddScreen("nonsense\n" * 9))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until_shown(app, "line 9")
+        assert "more invalid" not in on_screen(app)
+        await pilot.press(*["x", "enter"] * 20)
+        await until_shown(app, "more invalid")
+        assert app.screen.query_one(UrlArea).size.height > 12
+
+
+async def test_what_was_left_out_is_said_afterwards():
+    async with dashboard() as board:
+        await board.press("a")
+        area = board.app.screen.query_one(UrlArea)
+        area.insert("https://a.example/new\nhttps://a.example/new\nnonsense\n")
+        await board.press("ctrl+s")
+        told = "Added 1 download; left out: 1 duplicate, 1 invalid line"
+        await until(lambda: told in board.message())
 
 
 async def test_a_preview_that_starts_late_does_not_end_the_adding():

@@ -188,7 +188,9 @@ def check_url(url: str) -> str:
         scheme, separator, _ = url.partition("://")
         if not separator or _SCHEME.fullmatch(scheme) is None:
             # Not repeated in the message: it may contain a password.
-            raise ValueError("not a URL (it has no http:// or https:// in front)")
+            raise ValueError(
+                "not a URL; write http:// or https:// in front of the host"
+            )
         raise ValueError(f"unsupported scheme {scheme!r}; only http and https")
     if len(url) > URL_LIMIT:
         raise ValueError(f"the URL is longer than {URL_LIMIT} characters")

@@ -123,7 +123,7 @@ class AddQueue:
         screen = AddScreen(text, folder, files, known, options)
 
         def take(requests: Sequence[DownloadRequest] | None) -> None:
-            self.take(requests, options.rate_limit)
+            self.take(requests, options.rate_limit, screen.left_out)
 
         self._host.ask(screen, take)
 
@@ -139,7 +139,8 @@ class AddQueue:
             if picked.preview.bad_count or not picked.preview.requests:
                 self._ask("", [picked.path], known)
             else:
-                self.take(picked.preview.requests)
+                preview = picked.preview
+                self.take(preview.requests, left_out=preview.left_out)
 
         self._host.ask(PickScreen(known), take)
 
@@ -166,18 +167,21 @@ class AddQueue:
         self,
         requests: Sequence[DownloadRequest] | None,
         rate_limit: int | None = None,
+        left_out: str = "",
     ) -> None:
         """Add the result of a dialog and show the number of downloads.
 
         Args:
             requests: what to add; ``None`` if the dialog was cancelled.
             rate_limit: bytes per second of each download, or ``None``.
+            left_out: what is not in ``requests``, in a few words.
         """
         if requests:
             self.add(requests, is_by_user=True, rate_limit=rate_limit)
             plural = "s" if len(requests) != 1 else ""
+            skipped = f"; left out: {left_out}" if left_out else ""
             self._host.notify(
-                f"Added {count(len(requests))} download{plural}"
+                f"Added {count(len(requests))} download{plural}{skipped}"
                 f" · {key_of('undo')} to undo"
             )
 

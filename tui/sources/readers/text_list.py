@@ -269,7 +269,7 @@ def _parse_url(text: str, base_url: str | None) -> str:
     except ValueError:
         if _BARE_HOST.fullmatch(text):
             raise ValueError(
-                "not a URL: no scheme; write https:// in front of the host"
+                "not a URL; write http:// or https:// in front of the host"
             ) from None
         if text.count("://") > 1 and " " in text:
             raise ValueError(

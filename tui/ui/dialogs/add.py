@@ -94,6 +94,9 @@ def end_line(text: str) -> str:
 class UrlArea(TextArea):
     """The editor; passes pastes that are too long for it to the screen."""
 
+    class Ended(Message):
+        """Enter was pressed on an empty last line."""
+
     class TooLong(Message):
         """A paste that is too long for the editor."""
 
@@ -109,6 +112,16 @@ class UrlArea(TextArea):
             """Store the paths."""
             super().__init__()
             self.paths = paths
+
+    def on_key(self, event: events.Key) -> None:
+        """Take enter on an empty last line as the end, as after a pasted URL."""
+        row, _ = self.cursor_location
+        document = self.document
+        is_last = 0 < row == document.line_count - 1
+        if event.key == "enter" and is_last and not document.get_line(row).strip():
+            event.stop()
+            event.prevent_default()
+            self.post_message(self.Ended())
 
     async def on_paste(self, event: events.Paste) -> None:
         """Sanitize a paste; keep file paths and long texts out of the editor."""
@@ -351,6 +364,8 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
         self._known = known
         self._long: list[str] = []
         """Pastes that are too long for the editor."""
+        self.left_out = ""
+        """What of the text is not in the result, in a few words."""
         self._debounce_timer: Timer | None = None
         self._pending = 0
         """Texts that have still to be put into the editor."""
@@ -364,7 +379,8 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
     def compose_box(self) -> ComposeResult:
         """Lay out editor, preview and buttons."""
         yield Static(
-            "Paste URLs, any kind of list, or curl and wget commands; or drop a file.",
+            "Paste URLs, any kind of list, or curl and wget commands; or drop a file."
+            " Enter on an empty line adds them.",
             classes="hint",
             markup=False,
         )
@@ -420,6 +436,12 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
             self._debounce_timer.stop()
         self._debounce_timer = self.set_timer(_DEBOUNCE_S, self._start_reading)
 
+    @on(UrlArea.Ended)
+    def end(self, message: UrlArea.Ended) -> None:
+        """Add what there is."""
+        message.stop()
+        self.action_add()
+
     @on(UrlArea.TooLong)
     def keep_long_paste(self, message: UrlArea.TooLong) -> None:
         """Keep a long paste outside the editor."""
@@ -467,11 +489,20 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
                 self._reading = None
         self._is_slow = False
         self.query_one(AddPreviewPane).show(preview)
+        self._share_height()
         total = len(preview.requests)
         button = self.query_one("#add", Button)
         button.label = f"Add {count(total)}" if total else "Add"
         button.disabled = not total
         return preview
+
+    def _share_height(self) -> None:
+        """Give the preview the lines that it wants and the editor does not need."""
+        pane, area = self.query_one(AddPreviewPane), self.query_one(UrlArea)
+        both = area.size.height + pane.size.height
+        spare = both - area.document.line_count - 1
+        least = 3 if self.has_class("-small") else 5
+        pane.styles.height = max(least, min(pane.lines_wanted(), spare))
 
     def _show_progress(self) -> None:
         """Show how much has been parsed, if it is not done at once."""
@@ -545,4 +576,5 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
         if problem:
             self.query_one(AddPreviewPane).show_message(problem)
         elif preview.requests:
+            self.left_out = preview.left_out
             self.dismiss(self._options.apply(preview.requests))

@@ -55,6 +55,19 @@ class AddPreview:
         return len(self._seen) + self.bad_count + self.duplicates
 
     @property
+    def left_out(self) -> str:
+        """Return what is not added, in a few words; "" if everything is."""
+        return ", ".join(
+            words
+            for number, words in (
+                (self.duplicates, _duplicates(self.duplicates)),
+                (self.listed, f"{count(self.listed)} already listed"),
+                (self.bad_count, _invalid_lines(self.bad_count)),
+            )
+            if number
+        )
+
+    @property
     def is_empty(self) -> bool:
         """True if no entry was found, valid or not."""
         return not (self.requests or self.bad_count or self.duplicates or self.listed)
@@ -162,15 +175,11 @@ def preview_lines(
             size = f"{size} in {count(preview.sized)} of them"
         head.append(Span(f"   {size}", "text"))
     if preview.duplicates:
-        number = count(preview.duplicates)
-        text = "1 duplicate" if preview.duplicates == 1 else f"{number} duplicates"
-        head.append(Span(f"   {text} skipped", "waiting"))
+        head.append(Span(f"   {_duplicates(preview.duplicates)} skipped", "waiting"))
     if preview.listed:
         head.append(Span(f"   {count(preview.listed)} already listed", "waiting"))
     if preview.bad_count:
-        number = count(preview.bad_count)
-        text = "1 invalid line" if preview.bad_count == 1 else f"{number} invalid lines"
-        head.append(Span(f"   {text}", "failed"))
+        head.append(Span(f"   {_invalid_lines(preview.bad_count)}", "failed"))
     lines = [head]
     # In little space, reasons are more useful than hosts.
     if preview.hosts and height > (3 if preview.bad else 1):
@@ -188,6 +197,14 @@ def preview_lines(
     notes = preview.notes[: max(0, height - len(lines))]
     lines += [[Span(f"  {sanitize(note)}", "dim")] for note in notes]
     return lines
+
+
+def _duplicates(number: int) -> str:
+    return "1 duplicate" if number == 1 else f"{count(number)} duplicates"
+
+
+def _invalid_lines(number: int) -> str:
+    return "1 invalid line" if number == 1 else f"{count(number)} invalid lines"
 
 
 def _bad_lines(preview: AddPreview, room: int, sign: str, is_ascii: bool) -> list[Line]:
@@ -233,6 +250,10 @@ class AddPreviewPane(Pane):
         """Show a line instead, until the next preview."""
         self._message = message
         self.redraw()
+
+    def lines_wanted(self) -> int:
+        """Return the number of lines that show every invalid line and note."""
+        return len(preview_lines(self._preview, _BAD_KEPT, self.is_ascii))
 
     def body(self, width: int, height: int) -> list[Line]:
         """Return the counts, then invalid lines with their reasons."""
