@@ -88,6 +88,14 @@ def test_credentials_come_from_the_environment_or_a_profile(tmp_path):
         s3_options({**home, "AWS_PROFILE": "other"})
 
 
+def test_a_missing_profile_is_named(tmp_path, monkeypatch):
+    pytest.importorskip("obstore")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_PROFILE", "other")
+    with pytest.raises(CloudError, match="AWS_PROFILE is 'other', and"):
+        open_store(ADDRESS)
+
+
 def test_errors_have_no_details_of_requests():
     error = RuntimeError("<Error><Code>SignatureDoesNotMatch</Code> key=SECRET")
     text = str(explained(error, ADDRESS))

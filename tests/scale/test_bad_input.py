@@ -113,3 +113,22 @@ async def test_a_password_is_not_sent_to_workers(tmp_path):
     ended = await finish(process)
     assert ended.status == 2
     assert "secret" not in ended.err.replace("--password-from", "")
+
+
+async def test_a_bucket_is_checked_before_the_list_is_planned(tmp_path):
+    pytest.importorskip("obstore")
+    (tmp_path / "l.txt").write_text("http://127.0.0.1:9/x\n")
+    process = await start(
+        *("scale", "l.txt", "-o", "s3://bucket/x", "--job", "job", "--headless"),
+        cwd=tmp_path,
+        env={
+            "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+            "AWS_ACCESS_KEY_ID": "a",
+            "AWS_SECRET_ACCESS_KEY": "topsecret",
+        },
+    )
+    ended = await finish(process)
+    assert ended.status == 2
+    assert "s3://bucket/x cannot be reached" in ended.err
+    assert "topsecret" not in ended.err
+    assert not (tmp_path / "job" / "plan.json").exists()

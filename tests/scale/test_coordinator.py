@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.until import until
 from tui.core.settings import Settings
+from tui.headless.scale import summary_lines
 from tui.scale import coordinator, manifest
 from tui.scale.coordinator import Coordinator
 from tui.scale.errors import ScaleError
@@ -32,6 +33,7 @@ class FakePool:
 
     def __init__(self, *names: str) -> None:
         self.names = list(names)
+        self.rejected: dict[str, str] = {}
         self.leases: list = []
         """(worker, lease)"""
         self.sent: list[tuple] = []
@@ -165,6 +167,23 @@ async def test_a_worker_with_a_full_disk_gets_no_more_shards(start):
     for shard in mine:
         pool.end(shard)
     assert await task
+
+
+async def test_a_worker_that_cannot_do_the_job_is_named_and_not_used(start):
+    pool = FakePool("a")
+    pool.rejected = {"b": "the worker b has fetchtui 9.9"}
+    job, task, events = start(pool, layout_of(2))
+    await until(lambda: len(pool.leases) == 2)
+    assert {worker for worker, _ in pool.leases} == {"a"}
+    assert {"worker_rejected", "worker_joined"} <= {event["event"] for event in events}
+    stopped = [(w.name, w.state, w.note) for w in job.snapshot().workers if w.note]
+    assert stopped == [("b", "stopped", "the worker b has fetchtui 9.9")]
+    lines = summary_lines(job.snapshot(), False)
+    assert "  the worker b has fetchtui 9.9" in lines
+    pool.end(0)
+    pool.end(1)
+    assert await task
+    assert not any(event["event"] == "worker_lost" for event in events)
 
 
 async def test_without_a_usable_worker_the_run_ends_with_the_reason(start):

@@ -61,6 +61,8 @@ def open_store(address: Address) -> Any:
         return kind(
             address.bucket, retry_config=retry, client_options=_client_options()
         )
+    except CloudError:
+        raise  # of the profile
     except Exception as error:
         raise explained(error, address) from None
 

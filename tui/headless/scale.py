@@ -66,7 +66,11 @@ def summary_lines(snapshot: JobSnapshot, is_interrupted: bool) -> list[str]:
     for worker in snapshot.workers:
         if worker.note:
             name, note = sanitize(worker.name, 80), sanitize(worker.note, 200)
-            lines.append(f"  worker {name} stopped: {note}")
+            # The reason why a worker cannot do the job names it.
+            is_named = worker.name in worker.note
+            lines.append(
+                f"  {note}" if is_named else f"  worker {name} stopped: {note}"
+            )
     if snapshot.shards_done < snapshot.shards:
         lines.append("Finished shards are kept; run the same command to resume")
     return lines
@@ -105,7 +109,15 @@ class ScaleReport:
             self._say(f"worker {sanitize(str(event['worker']), 80)} was lost{again}")
         elif kind == "shard_failed":
             reason = sanitize(str(event["reason"]), 200)
-            self._say(f"shard {event['shard']} failed: {reason}")
+            if event["runs_again"]:
+                self._say(
+                    f"shard {event['shard']} will run on another worker: {reason}"
+                )
+            else:
+                self._say(f"shard {event['shard']} failed: {reason}")
+        elif kind == "worker_rejected":
+            # The reason names the worker.
+            self._say(f"not used: {sanitize(str(event['reason']), 200)}")
 
     def _say(self, text: str) -> None:
         self._stderr.write(f"{text}\n")

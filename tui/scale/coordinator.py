@@ -59,6 +59,8 @@ class _Worker:
     note: str = ""
     """Why it gets no more shards."""
     is_lost: bool = False
+    is_rejected: bool = False
+    """It cannot do this job at all."""
     last_lane: int | None = None
 
 
@@ -184,7 +186,11 @@ class Coordinator:
         Raises:
             ScaleError: there is none.
         """
-        notes = [w.note for w in self._workers.values() if w.note and not w.is_lost]
+        notes = [
+            worker.note
+            for worker in self._workers.values()
+            if worker.note and not (worker.is_lost or worker.is_rejected)
+        ]
         if notes:
             raise ScaleError(
                 f"no worker can continue: {notes[-1]}; run the same command to resume"
@@ -200,6 +206,12 @@ class Coordinator:
     def _update_workers(self, names: Iterable[str]) -> None:
         present = set(names)
         is_changed = False
+        for name, reason in self._pool.rejected.items():
+            if name not in self._workers:
+                self._workers[name] = _Worker(
+                    name, WorkerStatus(name), note=reason, is_rejected=True
+                )
+                self._event("worker_rejected", worker=name, reason=reason)
         for name in present:
             worker = self._workers.get(name)
             if worker is None or worker.is_lost:
@@ -208,6 +220,8 @@ class Coordinator:
                 is_changed = True
         for worker in self._workers.values():
             if worker.name in present or worker.is_lost:
+                continue
+            if worker.name in self._pool.rejected:
                 continue
             worker.is_lost = is_changed = True
             worker.status = WorkerStatus(worker.name)
@@ -358,17 +372,24 @@ class Coordinator:
     def _on_failed(
         self, worker: _Worker, lease: Lease, reason: str, is_workers_fault: bool
     ) -> None:
-        self._event(
-            "shard_failed", shard=lease.shard.id, worker=worker.name, reason=reason
-        )
+        runs_again = False
         if is_workers_fault:
             # Say its disk is full: others may continue, and take this shard, too.
             worker.note = worker.note or reason
             self._share_limits()
             self._lost[lease.shard.id] += 1
-            if self._usable() and self._lost[lease.shard.id] < _LEASES_PER_SHARD:
-                self._leases.give_back(lease.shard)
-                return
+            is_left = self._lost[lease.shard.id] < _LEASES_PER_SHARD
+            runs_again = bool(self._usable()) and is_left
+        self._event(
+            "shard_failed",
+            shard=lease.shard.id,
+            worker=worker.name,
+            reason=reason,
+            runs_again=runs_again,
+        )
+        if runs_again:
+            self._leases.give_back(lease.shard)
+            return
         self._leases.finish(lease.shard)
         self._set_aside(lease, ShardState.FAILED, reason)
 

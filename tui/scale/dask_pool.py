@@ -120,6 +120,7 @@ class DaskPool:
                 " shards are kept, so run the same command to resume"
             ) from None
         names = list(identity["workers"])
+        self._rejected = {n: self._rejected[n] for n in names if n in self._rejected}
         new = [name for name in names if name not in self._checked]
         if new:
             await self._check(new)
@@ -167,7 +168,7 @@ class DaskPool:
 
     @property
     def rejected(self) -> dict[str, str]:
-        """Workers that cannot do the job, with the reasons."""
+        """Return the workers that cannot do the job, with the reasons."""
         return self._rejected
 
     def submit(self, worker: str, lease: Lease, limits: WorkerLimits) -> None:
@@ -292,8 +293,13 @@ def _means_lost(error: BaseException) -> bool:
 
 
 def _quiet_logs() -> None:
-    """Silence Dask's log, which would be printed over progress and dashboard."""
+    """Silence Dask's log, which would be printed over progress and dashboard.
+
+    Its configuration gives some of its loggers levels of their own.
+    """
     import logging
 
-    for name in ("distributed", "tornado", "bokeh"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    parents = ("distributed", "tornado", "bokeh")
+    for name in (*parents, *logging.root.manager.loggerDict):
+        if name.partition(".")[0] in parents:
+            logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -27,6 +27,11 @@ class Pool(Protocol):
     shards_at_once: int
     """Leases that a worker takes at a time."""
 
+    @property
+    def rejected(self) -> dict[str, str]:
+        """Workers that exist and cannot do the job, with the reasons."""
+        ...
+
     async def start(self) -> None:
         """Connect.
 
@@ -80,6 +85,7 @@ class LocalPool:
     """One worker on the event loop of this process; needs no other package."""
 
     shards_at_once = SHARDS_AT_ONCE
+    rejected: dict[str, str] = {}  # noqa: RUF012  # always empty
 
     def __init__(self, spec: JobSpec, name: str) -> None:
         """Create the pool.

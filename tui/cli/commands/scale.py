@@ -206,6 +206,9 @@ def _run_job(line: CommandLine, settings: Settings, own: dict[str, Any]) -> int:
         if part is not None:
             name = f"run-{part.number}-of-{part.of}.lock"
             stack.enter_context(locked(root / name))
+        if options.store:
+            # Before the list is planned, which may take minutes.
+            asyncio.run(_check_store(options))
         stdin = None if sys.stdin is None else sys.stdin.buffer
         job = open_job(options, settings, stdin, show_planning)
         if job.is_planned_now and not line.quiet:
@@ -312,7 +315,7 @@ async def _run_workers(
     from tui.scale.coordinator import Coordinator
     from tui.scale.errors import ScaleError
 
-    uploader = await _prepare_store(options) if options.store else None
+    uploader = await _clean_store(options) if options.store else None
     stdout = AsyncOutput(1) if line.json else None
     stderr = AsyncOutput(2)
     report = ScaleReport(stdout, stderr, is_quiet=line.quiet)
@@ -342,11 +345,28 @@ async def _run_workers(
     return status
 
 
-async def _prepare_store(options: JobOptions) -> Uploader:
-    """Check the bucket, and remove what an earlier run left unfinished in it.
+async def _check_store(options: JobOptions) -> None:
+    """Check that the bucket exists and accepts the credentials.
 
     Raises:
-        ScaleError: it cannot be used.
+        ScaleError: it does not.
+    """
+    from tui.cloud.address import parse_address
+    from tui.cloud.errors import CloudError
+    from tui.cloud.upload import open_uploader
+    from tui.scale.errors import ScaleError
+
+    try:
+        await open_uploader(parse_address(options.store), options.root).check()
+    except CloudError as error:
+        raise ScaleError(str(error)) from None
+
+
+async def _clean_store(options: JobOptions) -> Uploader:
+    """Remove what an earlier run left unfinished in the bucket.
+
+    Raises:
+        ScaleError: the store refuses it.
     """
     from tui.cloud.address import parse_address
     from tui.cloud.errors import CloudError
@@ -355,7 +375,6 @@ async def _prepare_store(options: JobOptions) -> Uploader:
 
     try:
         uploader = open_uploader(parse_address(options.store), options.root)
-        await uploader.check()
         await uploader.clean_up()
     except (CloudError, OSError) as error:
         raise ScaleError(str(error)) from None
