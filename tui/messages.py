@@ -88,6 +88,7 @@ _REMEDIES: dict[ErrorKind, str] = {
     _E.DIRECTORY_GONE: "the output directory is missing; restore it, then resume",
     _E.NAME: "no safe file name can be derived; set one with out=",
     _E.DIRECTORY_EXISTS: "remove the directory, or set another name with out=",
+    _E.FILE_EXISTS: "remove the file, or choose another --on-exists",
     _E.IN_USE: "wait until the other run has ended, then retry",
     _E.DESCRIPTORS: "raise the limit (ulimit -n) or lower the concurrency (-c, -s)",
     _E.DISK: "the disk reports an error; check it, then resume",

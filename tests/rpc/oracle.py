@@ -10,6 +10,7 @@ import asyncio
 import base64
 import fnmatch
 import json
+import os
 import re
 import shutil
 import socket
@@ -60,6 +61,12 @@ REASONS = (
     ("body too large", "*", "aria2 closes the connection without an answer"),
     ("PUT", "*", "other HTTP methods are answered with 405, not 404"),
     ("GET id only", "*.id", "aria2 makes invalid JSON of it"),
+    ("files beginning, continue", "*", "nobody can prove that a file without a record"
+     " is the beginning of this one"),
+    ("files newer, conditional", "*", "conditional-get counts only with"
+     " allow-overwrite, as aria2's manual says"),
+    ("tellStatus exists newer, conditional*", "*Length", "aria2 does not say how long"
+     " a file is that it keeps"),
     ("changePosition float", "*", "aria2 cuts fractions off"),
 )  # fmt: skip
 
@@ -155,6 +162,7 @@ async def script(side: Side) -> None:
     await _life_of_downloads(side)
     await _queue(side)
     await _options(side)
+    await _existing_files(side)
     await side.call("saveSession")
     await side.call("shutdown", token="token:wrong")
 
@@ -405,6 +413,63 @@ async def _options(side: Side) -> None:
     await call("remove options", gid)
 
 
+class Existing(NamedTuple):
+    """A file that is there before a download, and the options of the download."""
+
+    content: bytes
+    options: dict[str, str]
+    is_older: bool = False
+    """Than the file of the server."""
+
+
+_OLD, _WHOLE = b"old", BODY.read()
+_YES, _NO = "true", "false"
+EXISTING = {
+    "other": Existing(_OLD, {}),
+    "other, no renaming": Existing(_OLD, {"auto-file-renaming": _NO}),
+    "complete, no renaming": Existing(_WHOLE, {"auto-file-renaming": _NO}),
+    "complete, no renaming, continue": Existing(
+        _WHOLE, {"auto-file-renaming": _NO, "continue": _YES}
+    ),
+    "other, no renaming, overwrite": Existing(
+        _OLD, {"auto-file-renaming": _NO, "allow-overwrite": _YES}
+    ),
+    "other, overwrite": Existing(_OLD, {"allow-overwrite": _YES}),
+    "complete, continue": Existing(_WHOLE, {"continue": _YES}),
+    "complete, no continue": Existing(_WHOLE, {"continue": _NO}),
+    "beginning, continue": Existing(_WHOLE[: 1 << 20], {"continue": _YES}),
+    "newer, conditional": Existing(_OLD, {"conditional-get": _YES}),
+    "newer, conditional, overwrite": Existing(
+        _OLD, {"conditional-get": _YES, "allow-overwrite": _YES}
+    ),
+    "older, conditional, overwrite": Existing(
+        _OLD, {"conditional-get": _YES, "allow-overwrite": _YES}, is_older=True
+    ),
+}
+_CONTENTS = {_OLD: "old", _WHOLE: "whole"}
+
+
+async def _existing_files(side: Side) -> None:
+    """Download to names that are taken, with the options that decide what happens."""
+    keys = ["status", "errorCode", "totalLength", "completedLength"]
+    for number, (label, case) in enumerate(EXISTING.items()):
+        path = side.directory / f"e{number}.bin"
+        path.write_bytes(case.content)
+        if case.is_older:
+            os.utime(path, (1_000_000_000, 1_000_000_000))
+        gid = await side.add(f"addUri exists {label}", f"/{path.name}", case.options)
+        await side.reach(gid, "complete", "error")
+        await side.call(f"tellStatus exists {label}", gid, keys)
+        files = {
+            # Numbered names are e0.1.bin there, and e0 (1).bin here.
+            re.sub(r" \((\d)\)", r".\1", one.name): _CONTENTS.get(
+                one.read_bytes(), "something else"
+            )
+            for one in side.directory.glob(f"e{number}[. ]*")
+        }
+        side.outcomes.append(Outcome(f"files {label}", files))
+
+
 def differences(theirs: Any, ours: Any, path: str = "") -> list[tuple[str, Any, Any]]:
     """Return where two answers differ."""
     if isinstance(theirs, dict) and isinstance(ours, dict):
@@ -439,6 +504,9 @@ async def scripted() -> ScriptedServer:
         server.add(f"/{name}.bin", stall)
     for number in range(5):
         server.add(f"/q{number}.bin", whole)
+    dated = ResponseScript(BODY, last_modified="Sat, 01 Aug 2020 10:00:00 GMT")
+    for number in range(len(EXISTING)):
+        server.add(f"/e{number}.bin", dated)
     return server
 
 

@@ -11,7 +11,10 @@ from tests.rpc.client import CallFailed
 from tests.rpc.conftest import BODY, SIZE
 from tests.support.until import until
 from tui.core.download import DownloadState
+from tui.core.request import DownloadRequest
+from tui.core.settings import OnExists
 from tui.demo.script import ResponseScript
+from tui.rpc.options import read_on_exists, shown_options
 
 
 async def add(rpc, url, **options):
@@ -128,6 +131,76 @@ async def test_a_client_may_allow_to_overwrite_a_file(rpc, files, tmp_path):
     other = await add(rpc, files.whole, allow_overwrite="true", pause="true")
     await rpc.call("changeOption", other, {"allow-overwrite": "false"})
     assert (await rpc.call("getOption", other))["allow-overwrite"] == "false"
+
+
+async def test_without_renaming_a_file_of_that_name_is_error_13(rpc, files, tmp_path):
+    existing = tmp_path / "out/whole.bin"
+    existing.parent.mkdir(exist_ok=True)
+    existing.write_bytes(b"mine")
+    gid = await add(rpc, files.whole, auto_file_renaming="false")
+    found = await rpc.reach(gid, "error")
+    assert (found["errorCode"], found["errorMessage"]) == (
+        "13",
+        "whole.bin already exists",
+    )
+    assert existing.read_bytes() == b"mine"
+    assert (await rpc.call("getOption", gid))["auto-file-renaming"] == "false"
+    existing.write_bytes(BODY.read())
+    options = {"auto_file_renaming": "false"}
+    for wanted, result in (("true", "complete"), ("false", "error")):
+        gid = await add(rpc, files.whole, **options, **{"continue": wanted})
+        await rpc.reach(gid, result)
+        assert (await rpc.call("getOption", gid))["continue"] == wanted
+    assert [path.name for path in existing.parent.iterdir()] == ["whole.bin"]
+
+
+async def test_a_file_that_is_not_older_is_kept_if_a_client_asks_for_that(
+    rpc, files, server, tmp_path
+):
+    modified = "Sat, 01 Aug 2020 10:00:00 GMT"
+    url = server.add("/dated.bin", ResponseScript(BODY, last_modified=modified))
+    existing = tmp_path / "out/dated.bin"
+    existing.parent.mkdir(exist_ok=True)
+    existing.write_bytes(b"mine")
+    options = {"allow_overwrite": "true", "conditional_get": "true"}
+    found = await rpc.reach(await add(rpc, url, **options), "complete")
+    assert (found["totalLength"], existing.read_bytes()) == ("4", b"mine")
+    os.utime(existing, (1_000_000_000, 1_000_000_000))
+    gid = await add(rpc, url, pause="true", allow_overwrite="true")
+    await rpc.call("changeOption", gid, {"conditional-get": "true"})
+    shown = await rpc.call("getOption", gid)
+    assert (shown["allow-overwrite"], shown["conditional-get"]) == ("true", "true")
+    await rpc.call("unpause", gid)
+    await rpc.reach(gid, "complete")
+    assert existing.stat().st_size == SIZE
+    assert [path.name for path in existing.parent.iterdir()] == ["dated.bin"]
+    sent = [request.headers.get("if-modified-since") for request in server.requests]
+    assert sent[-1] == "Sun, 09 Sep 2001 01:46:40 GMT"
+
+
+@pytest.mark.parametrize(
+    ("options", "on_exists"),
+    [
+        ({}, None),
+        ({"auto-file-renaming": "true"}, None),
+        ({"continue": "true"}, OnExists.RESUME),
+        ({"continue": "false"}, OnExists.RENAME),
+        ({"conditional-get": "true"}, None),
+        ({"allow-overwrite": "true"}, OnExists.OVERWRITE),
+        (
+            {"allow-overwrite": "true", "auto-file-renaming": "false"},
+            OnExists.OVERWRITE,
+        ),
+        ({"allow-overwrite": "true", "conditional-get": "true"}, OnExists.NEWER),
+        ({"auto-file-renaming": "false"}, OnExists.FAIL),
+        ({"auto-file-renaming": "false", "continue": "true"}, OnExists.RESUME_ONLY),
+    ],
+)
+def test_options_decide_together_what_happens_to_a_file(options, on_exists):
+    assert read_on_exists(options) is on_exists
+    if on_exists is not None:
+        request = DownloadRequest(("http://h/x",), on_exists=on_exists)
+        assert read_on_exists(shown_options(request, "/out")) is on_exists
 
 
 async def test_a_client_may_choose_the_gid(rpc, files):

@@ -131,12 +131,11 @@ async def _prepare(
         OSError: the staging directory cannot be used.
     """
     from tui.cloud.upload import open_uploader
-    from tui.core.settings import OnExists
 
     uploader = open_uploader(
         address,
         settings.output_dir,
-        replaces=settings.on_exists is OnExists.OVERWRITE,
+        replaces=settings.on_exists.replaces,
     )
     await uploader.check()
     removed = await uploader.clean_up()

@@ -58,7 +58,9 @@ WHERE: Final = (
         more="resume continues a part file and treats a complete file of the right size"
         " as done; skip keeps the existing file without asking the server; rename"
         " downloads under a new name; overwrite replaces the file once the new one is"
-        " complete.",
+        " complete; newer does that if the server's file is newer, else it keeps the"
+        " existing one; fail ends the download with an error but continues a part file;"
+        " resume-only is resume with an error instead of a numbered name.",
     ),
     Option(
         "folders",

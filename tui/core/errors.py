@@ -71,6 +71,7 @@ class ErrorKind(StrEnum):
     DIRECTORY_GONE = "directory_gone"
     NAME = "name"
     DIRECTORY_EXISTS = "directory_exists"
+    FILE_EXISTS = "file_exists"
     IN_USE = "in_use"
     DESCRIPTORS = "descriptors"
     DISK = "disk"

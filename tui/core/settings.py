@@ -40,6 +40,28 @@ class OnExists(Enum):
     """Always download, under a new name: ``name (1).ext``."""
     OVERWRITE = "overwrite"
     """Replace it as soon as the new file is complete."""
+    NEWER = "newer"
+    """Replace it like ``OVERWRITE`` if the file of the server is newer, else keep it.
+    """
+    RESUME_ONLY = "resume-only"
+    """As ``RESUME``, but fail instead of using a numbered name."""
+    FAIL = "fail"
+    """Fail; only a part file is resumed."""
+
+    @property
+    def replaces(self) -> bool:
+        """Whether a final file is replaced when the new one is complete."""
+        return self in (OnExists.OVERWRITE, OnExists.NEWER)
+
+    @property
+    def renames(self) -> bool:
+        """Whether a numbered name may be used if the name is taken."""
+        return self not in (OnExists.RESUME_ONLY, OnExists.FAIL)
+
+    @property
+    def compares(self) -> bool:
+        """Whether a complete file of the right size counts as done."""
+        return self in (OnExists.RESUME, OnExists.RESUME_ONLY)
 
 
 class Verify(Enum):

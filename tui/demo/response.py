@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -34,10 +35,12 @@ class Response:
 def plan_response(script: ResponseScript, request: RecordedRequest) -> Response:
     """Return the response to a request according to a script.
 
-    Except for scripted faults, it follows RFC 9110, sections 13.1.5 (If-Range), 14.2
-    (Range) and 15.5.17 (416).
+    Except for scripted faults, it follows RFC 9110, sections 13.1.3
+    (If-Modified-Since), 13.1.5 (If-Range), 14.2 (Range) and 15.5.17 (416).
     """
     status = script.status
+    if status == HTTPStatus.OK and _is_unchanged(script, request):
+        status = HTTPStatus.NOT_MODIFIED
     if script.redirect and status == HTTPStatus.OK:
         status = HTTPStatus.FOUND
     response = Response(status, b"", script.body, 0, len(script.body))
@@ -68,6 +71,17 @@ def parse_range(value: str | None) -> tuple[int, int | None] | None:
         return None
     end = int(last) + 1 if last else None
     return None if end is not None and end <= int(first) else (int(first), end)
+
+
+def _is_unchanged(script: ResponseScript, request: RecordedRequest) -> bool:
+    since = request.headers.get("if-modified-since")
+    if since is None or script.last_modified is None or script.redirect:
+        return False
+    try:
+        modified_at = parsedate_to_datetime(script.last_modified)
+        return modified_at <= parsedate_to_datetime(since)
+    except ValueError:
+        return False
 
 
 def _apply_range(

@@ -13,7 +13,7 @@ import os
 import stat
 import unicodedata
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tui.core.errors import ErrorKind, LocalError
 from tui.core.text.joiners import without_joiners
@@ -149,6 +149,10 @@ class Folder:
         self._reserved.add(name if key == name else key)
         return True
 
+    def has_reserved(self, name: str) -> bool:
+        """Return True if exactly this name is reserved, not one of its suffixes."""
+        return fold(name) in self._reserved
+
     def release(self, name: str) -> None:
         """Give up a reservation, if no file was left under the name."""
         self._reserved.discard(fold(name))
@@ -226,6 +230,27 @@ def size_of(folder: Folder, name: str) -> int | None:
     """
     with folder.opened() as directory:
         return directory.size(name)
+
+
+class FinalFile(NamedTuple):
+    """A regular file under a final name."""
+
+    size: int
+    """Bytes."""
+    modified_at: float
+    """Wall time, seconds since the epoch."""
+
+
+def final_file(folder: Folder, name: str) -> FinalFile | None:
+    """Return the regular file that has a name, if there is one. Blocks."""
+    with folder.opened() as directory:
+        try:
+            status = directory.lstat(name)
+        except FileNotFoundError:
+            return None
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        return FinalFile(status.st_size, status.st_mtime)
 
 
 class OutputFolders:

@@ -77,8 +77,9 @@ class Engine:
         self._outcome = AttemptOutcome(
             context, self._requeue, self._pause_queue, self._check_idle
         )
+        jobs = context.registry.jobs
         self._targets = TargetResolver(
-            context.settings, context.folders, context.writer
+            context.settings, context.folders, context.writer, jobs.values
         )
         worker = DownloadWorker(context, self._targets, self._outcome)
         self._workers = WorkerPool(context, worker.run, self._check_idle)

@@ -35,6 +35,13 @@ class TargetPath:
     one."""
     is_begun: bool = False
     """The part file on disk, if any, belongs to this download."""
+    is_shared: bool = False
+    """The name stays reserved for an earlier download, which is done."""
+
+    def release(self) -> None:
+        """Give up the name."""
+        if not self.is_shared:
+            self.folder.release(self.name)
 
 
 class TransferSummary(NamedTuple):

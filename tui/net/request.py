@@ -43,6 +43,8 @@ class GetRequest(NamedTuple):
     """Exclusive; ``None`` for the rest. No Range is sent for the whole file."""
     if_range: str = ""
     """Validator for If-Range: a strong ETag or a date; only used with a range."""
+    if_modified_since: str = ""
+    """Date for If-Modified-Since; the response may then be a 304."""
 
     @property
     def is_range(self) -> bool:
@@ -50,7 +52,12 @@ class GetRequest(NamedTuple):
         return self.start > 0 or self.end is not None
 
     def range_headers(self) -> list[tuple[str, str]]:
-        """Return ``Range`` and ``If-Range``, or nothing (RFC 9110 section 14.2)."""
+        """Return ``Range`` and conditions, or nothing (RFC 9110 sections 13 and 14.2).
+
+        They are sent to every origin that the request is redirected to.
+        """
+        if not self.is_range and self.if_modified_since:
+            return [("If-Modified-Since", self.if_modified_since)]
         if not self.is_range:
             return []
         last = "" if self.end is None else str(self.end - 1)

@@ -420,6 +420,7 @@ class Methods:
         changed = {k: v for k, v in changed.items() if k not in opt.NOT_STORED}
         request = self._service.request(id)
         options = opt.shown_options(request, self._output_dir) | changed
+        options = self._options.get(id, {}) | options
         renewed = await self._changed(request, options, changed)
         if renewed != request:
             try:
@@ -449,8 +450,8 @@ class Methods:
         if changed.get("checksum"):
             checksum = Checksum.parse(changed["checksum"])
             request = request._replace(checksum=checksum)
-        if "allow-overwrite" in changed:
-            request = request._replace(on_exists=opt.read_on_exists(changed))
+        if changed.keys() & opt.ON_EXISTS:
+            request = request._replace(on_exists=opt.read_on_exists(options))
         headers = opt.read_headers(changed)
         names = {name.lower() for name, _ in headers}
         if names:

@@ -268,9 +268,39 @@ def read_headers(options: Options) -> tuple[tuple[str, str], ...]:
     return tuple(headers)
 
 
+ON_EXISTS = frozenset(
+    {"allow-overwrite", "auto-file-renaming", "conditional-get", "continue"}
+)
+"""Options that together say what to do if the name is taken."""
+
+
 def read_on_exists(options: Mapping[str, str]) -> OnExists | None:
-    """Return what to do if the name is taken; ``None`` for the setting of the run."""
-    return OnExists.OVERWRITE if options.get("allow-overwrite") == "true" else None
+    """Return what to do if the name is taken; ``None`` for the setting of the run.
+
+    A part file is continued in any case, as aria2 does with its control file, except
+    that ``continue=false`` starts again under a new name. Nothing is ever appended to a
+    file whose beginning nobody can prove, which ``continue`` means to aria2.
+    """
+    if options.get("allow-overwrite") == "true":
+        is_conditional = options.get("conditional-get") == "true"
+        return OnExists.NEWER if is_conditional else OnExists.OVERWRITE
+    continues = options.get("continue")
+    if options.get("auto-file-renaming") == "false":
+        return OnExists.RESUME_ONLY if continues == "true" else OnExists.FAIL
+    if continues is None:
+        return None
+    return OnExists.RESUME if continues == "true" else OnExists.RENAME
+
+
+_OF_ON_EXISTS: dict[OnExists, Options] = {
+    OnExists.RESUME: {"continue": "true"},
+    OnExists.RENAME: {"continue": "false"},
+    OnExists.OVERWRITE: {"allow-overwrite": "true"},
+    OnExists.NEWER: {"allow-overwrite": "true", "conditional-get": "true"},
+    OnExists.RESUME_ONLY: {"auto-file-renaming": "false", "continue": "true"},
+    OnExists.FAIL: {"auto-file-renaming": "false", "continue": "false"},
+}
+"""The options that ``read_on_exists`` reads the same from."""
 
 
 def connections(options: Mapping[str, str], mirrors: int) -> int:
@@ -310,8 +340,8 @@ def shown_options(request: DownloadRequest, output_dir: str) -> Options:
     options = {"dir": os.path.join(output_dir, request.directory or "").rstrip("/")}
     if request.name is not None:
         options["out"] = request.name
-    if request.on_exists is OnExists.OVERWRITE:
-        options["allow-overwrite"] = "true"
+    if request.on_exists is not None:
+        options |= _OF_ON_EXISTS.get(request.on_exists, {})
     if request.checksum is not None:
         algorithm = request.checksum.algorithm
         if algorithm.startswith("sha"):

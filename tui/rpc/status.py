@@ -47,6 +47,7 @@ _CODES = {
     ErrorKind.RANGE: 8,
     ErrorKind.DISK_FULL: 9,
     ErrorKind.DIRECTORY_EXISTS: 13,
+    ErrorKind.FILE_EXISTS: 13,
     ErrorKind.IN_USE: 17,
     ErrorKind.NOT_WRITABLE: 17,
     ErrorKind.DIRECTORY_GONE: 17,

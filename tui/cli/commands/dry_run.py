@@ -189,7 +189,7 @@ def _describe_existing(settings: Settings, plan: PlannedDownload) -> str:
         except OSError:
             return ""
         size = format_size(found.st_blocks * 512)
-        if settings.on_exists in (OnExists.RESUME, OnExists.SKIP):
+        if settings.on_exists not in (OnExists.RENAME, OnExists.OVERWRITE):
             return f"part file exists: {size} on disk"
         return f"part file exists and is in the way: {size} on disk"
     exists = f"exists: {format_size(found.st_size)} on disk"
@@ -200,10 +200,16 @@ def _describe_existing(settings: Settings, plan: PlannedDownload) -> str:
             return f"{exists}, would be saved under another name"
         case OnExists.SKIP:
             return f"{exists}, would be skipped"
+        case OnExists.NEWER:
+            return f"{exists}, would be replaced if the server's file is newer"
+        case OnExists.FAIL:
+            return f"{exists}, would fail"
     if plan.size is None:
         return f"{exists}, would be skipped if it has the right size"
     if plan.size == found.st_size:
         return f"{exists}, complete"
+    if not settings.on_exists.renames:
+        return f"{exists}, would fail"
     return f"{exists}, would be saved under another name"
 
 

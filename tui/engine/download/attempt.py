@@ -18,15 +18,17 @@ from tui.core.errors import (
     ErrorKind,
     FetchError,
     IntegrityError,
+    LocalError,
     PermanentError,
     TransientError,
 )
 from tui.core.events import Started
 from tui.core.notices import ALREADY_PRESENT, EXISTING_KEPT, Notice, NoticeCode
 from tui.core.settings import OnExists
+from tui.core.text.sanitize import sanitize
 from tui.disk.errors import ChangedOnDiskError
 from tui.engine.download.finish import Finisher
-from tui.engine.download.probe import SMALL_BYTES, Probe, Prober
+from tui.engine.download.probe import SMALL_BYTES, NotModified, Probe, Prober
 from tui.engine.download.resume_policy import (
     START,
     Decision,
@@ -120,6 +122,10 @@ class DownloadWorker:
                 target.may_exist = True
                 if looks == LOOKS:
                     raise
+            except LocalError as error:
+                if error.kind is ErrorKind.FILE_EXISTS:
+                    self._targets.release(job)  # it has nothing under that name
+                raise
             except FileExistsError:
                 # A record or a link of somebody else, which a look does not show.
                 target = self._use_free_name(job)
@@ -132,7 +138,12 @@ class DownloadWorker:
             if plan.decision is Decision.KEEP or plan.decision is Decision.FINISH:
                 await self._use_existing(job, plan, EXISTING_KEPT)
                 return
-        probe = await self._prober.probe(job, plan.record)
+        try:
+            probe = await self._prober.probe(job, plan.record, plan.unless_newer)
+        except NotModified:
+            assert plan.unless_newer is not None
+            self._keep_final(job, plan.unless_newer.size, EXISTING_KEPT)
+            return
         try:
             self._note_response(job, probe)
             plan = await self._plan_after_response(job, plan, probe)
@@ -152,9 +163,12 @@ class DownloadWorker:
         """Decide what to do with the files under the reserved name."""
         download = job.download
         found: ExistingFiles | None = await self._targets.find_existing(job, target)
-        plan = decide(
-            found, download, on_exists=self._on_exists(job), is_begun=target.is_begun
-        )
+        on_exists = self._on_exists(job)
+        plan = decide(found, download, on_exists=on_exists, is_begun=target.is_begun)
+        self._check_not_taken(job, plan)
+        if on_exists is OnExists.NEWER and plan.record is None:
+            file = await self._targets.final_file(target)
+            return plan._replace(unless_newer=file)
         if plan.decision is Decision.USE_OTHER_NAME and plan.reason is not None:
             # Only the response gives the size by which a complete copy of an earlier
             # run is recognized. A part file can be continued before that, but only this
@@ -240,6 +254,7 @@ class DownloadWorker:
                 is_moved=is_moved,
             )
             reason = plan.reason
+            self._check_not_taken(job, plan)
             if plan.decision is not Decision.USE_OTHER_NAME:
                 self._check_page(job, plan, probe)
                 if plan.decision is not Decision.COMPARE or await self._is_same(
@@ -250,6 +265,16 @@ class DownloadWorker:
             assert reason is not None
             found = await self._use_other_name(job, reason, info.size)
             is_moved = True
+
+    @staticmethod
+    def _check_not_taken(job: Job, plan: Plan) -> None:
+        """Check that the plan needs no other name, if none may be used.
+
+        Raises:
+            LocalError: ``file_exists``.
+        """
+        if plan.decision is Decision.FAIL:
+            raise _taken(job, plan.reason)
 
     def _is_named_by_server(self, job: Job, probe: Probe) -> bool:
         name, target = probe.info.suggested_name, job.target
@@ -329,8 +354,13 @@ class DownloadWorker:
             job: whose name to change.
             reason: why; the notice names the old and the new name.
             size: bytes of the whole file, if known.
+
+        Raises:
+            LocalError: ``file_exists``: no other name may be used.
         """
         assert job.target is not None
+        if not self._on_exists(job).renames:
+            raise _taken(job, reason)
         old, download = job.target.name, job.download
 
         def accepts(found: ExistingFiles) -> bool:
@@ -343,6 +373,8 @@ class DownloadWorker:
         return found
 
     def _use_free_name(self, job: Job) -> TargetPath:
+        if not self._on_exists(job).renames:
+            raise _taken(job, NoticeCode.FILE_EXISTS)
         target = self._targets.use_free_name(job)
         self._context.registry.set_name(job.download, target.name)
         taken = Notice(NoticeCode.NAME_TAKEN, (target.name,))
@@ -357,8 +389,11 @@ class DownloadWorker:
             await self._finish_part(job, plan.found, plan.record)
             return
         assert plan.found is not None
-        size = plan.found.final_size
-        assert size is not None
+        assert plan.found.final_size is not None
+        self._keep_final(job, plan.found.final_size, notice)
+
+    def _keep_final(self, job: Job, size: int, notice: Notice) -> None:
+        """End the attempt with the final file as it is."""
         registry, download = self._context.registry, job.download
         add_note(self._context, download, notice)
         registry.set_size(download, size)
@@ -490,7 +525,7 @@ class DownloadWorker:
             size=info.size,
             existing=found,
             record=record_of(download, info),
-            is_new=record is None and self._on_exists(job) is not OnExists.OVERWRITE,
+            is_new=record is None and not self._on_exists(job).replaces,
         )
         if record is not None:
             _add_ranges(part, record)
@@ -526,6 +561,19 @@ class DownloadWorker:
                 transfer.end_finishing()
                 registry.running.pop(transfer, None)
             await context.writer.close_part(part)
+
+
+def _taken(job: Job, reason: NoticeCode | None) -> LocalError:
+    """Return the error for a name that is taken if no other one may be used."""
+    assert job.target is not None
+    name = sanitize(job.target.name)
+    if reason is NoticeCode.PART_FILE_FOREIGN:
+        message = f"{name}.part belongs to another download"
+    elif reason is NoticeCode.FILE_DIFFERS:
+        message = f"{name} already exists with other content"
+    else:
+        message = f"{name} already exists"
+    return LocalError(ErrorKind.FILE_EXISTS, message)
 
 
 def _add_ranges(part: PartFile, record: ResumeRecord) -> None:

@@ -121,8 +121,7 @@ class Finisher:
     async def _rename(self, job: Job, part: PartFile, size: int) -> None:
         context, target = self._context, job.target
         assert target is not None
-        on_exists = job.on_exists(context.settings.on_exists)
-        overwrite = on_exists is OnExists.OVERWRITE
+        overwrite = job.on_exists(context.settings.on_exists).replaces
         try:
             await context.writer.finish(part, target.name, overwrite=overwrite)
         except FileExistsError:
@@ -131,7 +130,8 @@ class Finisher:
                 await context.writer.discard(part)
                 add_note(context, job.download, ALREADY_PRESENT)
                 return
-            # Somebody else made that file during the download: theirs stays.
+            # Somebody else made that file during the download: theirs stays, and the
+            # bytes are worth more than the name, also to those who want no other one.
             target = self._targets.use_free_name(job)
             context.registry.set_name(job.download, target.name)
             taken = Notice(NoticeCode.NAME_TAKEN, (target.name,))
@@ -143,7 +143,7 @@ class Finisher:
     ) -> bool:
         """Return True if the final file has the very bytes of a part file."""
         on_exists = job.on_exists(self._context.settings.on_exists)
-        if on_exists in {OnExists.RENAME, OnExists.OVERWRITE}:
+        if not on_exists.compares and on_exists is not OnExists.SKIP:
             return False
         # Not ``find_existing``: the part file is locked by this very run.
         folder, name = target.folder, target.name
@@ -194,9 +194,7 @@ class Finisher:
                 buffers=buffers,
                 nbytes=nbytes,
                 checksum=checksum,
-                overwrite=(
-                    job.on_exists(context.settings.on_exists) is OnExists.OVERWRITE
-                ),
+                overwrite=job.on_exists(context.settings.on_exists).replaces,
                 on_done=on_done,
             )
         )

@@ -7,6 +7,7 @@ name while the body already flows, so a small file costs exactly one request.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 from tui.core.errors import PermanentError
@@ -17,6 +18,7 @@ from tui.net.resource import read_resource_info
 
 if TYPE_CHECKING:
     from tui.core.download import Download
+    from tui.disk.folders import FinalFile
     from tui.disk.resume_record import ResumeRecord
     from tui.engine.context import EngineContext
     from tui.engine.job import Job
@@ -26,6 +28,13 @@ if TYPE_CHECKING:
 SMALL_BYTES = 256 << 10
 """Files up to this size are read whole and stored by one operation of the writer:
 open, write, sync and rename of many of them share one executor call."""
+
+
+_NOT_MODIFIED = 304
+
+
+class NotModified(Exception):
+    """The server says that its file is not newer (RFC 9110 section 15.4.5)."""
 
 
 @dataclass(slots=True)
@@ -45,7 +54,12 @@ class Prober:
     def __init__(self, context: EngineContext) -> None:
         self._context = context
 
-    async def probe(self, job: Job, record: ResumeRecord | None) -> Probe:
+    async def probe(
+        self,
+        job: Job,
+        record: ResumeRecord | None,
+        unless_newer: FinalFile | None = None,
+    ) -> Probe:
         """Request the bytes that a record is missing, or the whole file.
 
         A server that refuses or garbles the range is asked for the whole file.
@@ -53,21 +67,28 @@ class Prober:
         Args:
             job: what to request.
             record: what to continue; ``None`` for the whole file.
+            unless_newer: a file that is kept if the server's is not newer.
 
         Returns:
             The response; close it when done.
 
         Raises:
+            NotModified: ``unless_newer`` is as new as the file of the server.
             FetchError: there is no usable response.
         """
         download = job.download
         if job.whole_only:
             record = None
         request = self._request(download, record)
+        if unless_newer is not None:
+            date = formatdate(unless_newer.modified_at, usegmt=True)
+            request = request._replace(if_modified_since=date)
         origin = self._context.queue.origin_state(download.origin)
         began = 0.0 if origin.accepted else self._context.clock.monotonic()
         response = await self._context.session.open(request)
         try:
+            if unless_newer is not None and response.status == _NOT_MODIFIED:
+                raise NotModified
             info = _read_info(response, request, record)
             if info is None:
                 # The response to the range is of no use; the whole file may be.

@@ -18,6 +18,7 @@ from tui.core.settings import OnExists
 if TYPE_CHECKING:
     from tui.core.download import Download
     from tui.core.request import DownloadRequest
+    from tui.disk.folders import FinalFile
     from tui.disk.resume_record import ExistingFiles, ResumeRecord
     from tui.net.resource import ResourceInfo
 
@@ -37,6 +38,8 @@ class Decision(Enum):
     """The final file may be the requested one: compare its digest."""
     USE_OTHER_NAME = auto()
     """Leave the files alone and use a numbered name."""
+    FAIL = auto()
+    """Leave the files alone and fail."""
 
 
 class Plan(NamedTuple):
@@ -48,7 +51,9 @@ class Plan(NamedTuple):
     record: ResumeRecord | None = None
     """What to continue or to finish."""
     reason: NoticeCode | None = None
-    """Why another name is used."""
+    """Why another name is used, or would be."""
+    unless_newer: FinalFile | None = None
+    """The final file, if it is kept unless the file of the server is newer."""
 
 
 START = Plan(Decision.START)
@@ -79,7 +84,32 @@ def decide(
     if found is None:
         return START
     if info is None:
-        return _before_request(found, download, on_exists, is_begun=is_begun)
+        plan = _before_request(found, download, on_exists, is_begun=is_begun)
+    else:
+        plan = _after_response(
+            found,
+            download,
+            info,
+            on_exists,
+            is_begun=is_begun,
+            requested=requested,
+            is_moved=is_moved,
+        )
+    if plan.decision is Decision.USE_OTHER_NAME and not on_exists.renames:
+        return plan._replace(decision=Decision.FAIL)
+    return plan
+
+
+def _after_response(
+    found: ExistingFiles,
+    download: Download,
+    info: ResourceInfo,
+    on_exists: OnExists,
+    *,
+    is_begun: bool,
+    requested: ResumeRecord | None,
+    is_moved: bool,
+) -> Plan:
     if is_complete(found, info.size, on_exists):
         return Plan(Decision.COMPARE, found)
     if found.final_size is not None:
@@ -105,6 +135,8 @@ def _before_request(
     if on_exists is OnExists.SKIP and size is not None and size >= 0:
         return Plan(Decision.KEEP, found)
     found = _ignore_later_file(found, download, is_begun=is_begun)
+    if on_exists is OnExists.FAIL and found.final_size is not None:
+        return Plan(Decision.FAIL, found, reason=NoticeCode.FILE_EXISTS)
     record = resumable_record(found, download.request)
     # Only for the very same URL: for another one the server has to confirm it.
     is_whole = record is not None and not gaps_of(record)
@@ -141,7 +173,7 @@ def is_complete(found: ExistingFiles, size: int | None, on_exists: OnExists) -> 
     if found.final_size is None or found.final_size < 0:
         return False
     return on_exists is OnExists.SKIP or (
-        on_exists is OnExists.RESUME and found.final_size == size
+        on_exists.compares and found.final_size == size
     )
 
 

@@ -12,12 +12,13 @@ import itertools
 from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
-from tui.core.errors import ErrorKind, FetchError
+from tui.core.errors import ErrorKind, FetchError, LocalError
 from tui.core.notices import NoticeCode
 from tui.core.rules.folders import folder_for
 from tui.core.service import Deletion, KeepReason
 from tui.core.settings import OnExists
-from tui.disk.folders import check_replaceable, numbered
+from tui.core.text.sanitize import sanitize
+from tui.disk.folders import check_replaceable, final_file, fold, numbered
 from tui.disk.part_file import delete_final, delete_part
 from tui.disk.resume_record import ExistingFiles, find_existing
 from tui.engine.download.resume_policy import record_matches_urls
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from tui.core.download import Download
     from tui.core.settings import Settings
-    from tui.disk.folders import Folder, OutputFolders
+    from tui.disk.folders import FinalFile, Folder, OutputFolders
     from tui.disk.writer import DiskWriter
     from tui.engine.context import EngineContext
     from tui.engine.job import Job
@@ -47,12 +48,25 @@ class TargetResolver:
     """
 
     def __init__(
-        self, settings: Settings, folders: OutputFolders, writer: DiskWriter
+        self,
+        settings: Settings,
+        folders: OutputFolders,
+        writer: DiskWriter,
+        unfinished: Callable[[], Iterable[Job]] = tuple,
     ) -> None:
+        """Choose names in these folders.
+
+        Args:
+            settings: of the run.
+            folders: where files go.
+            writer: runs what blocks.
+            unfinished: returns the jobs of all downloads that are not done.
+        """
         self._on_exists = settings.on_exists
         self._rules = settings.folders
         self._folders = folders
         self._writer = writer
+        self._unfinished = unfinished
         self._numbers: dict[tuple[str, str], int] = {}
         """Last number given by folder and name: ten thousand ``index.html`` in a
         list must not take n² attempts."""
@@ -62,6 +76,9 @@ class TargetResolver:
 
         Returns:
             ``None`` if the folder is not open yet: ``await open_folder`` first.
+
+        Raises:
+            LocalError: ``file_exists``: another download has the name.
         """
         target = job.target
         if target is None:
@@ -78,7 +95,7 @@ class TargetResolver:
         """Give up the name of a download that gets another one; files are kept."""
         target, job.target = job.target, None
         if target is not None:
-            target.folder.release(target.name)
+            target.release()
 
     async def open_folder(self, job: Job) -> None:
         """Open the folder that a download goes to, creating it if needed.
@@ -92,7 +109,8 @@ class TargetResolver:
         """Move to the name that the server gives, and to the folder for such names.
 
         Raises:
-            LocalError: that folder cannot be opened; the target stays as it is.
+            LocalError: that folder cannot be opened, and the target stays as it is; or
+                ``file_exists``, and the job has none any more.
         """
         old = job.target
         assert old is not None
@@ -101,7 +119,8 @@ class TargetResolver:
             directory = self._folder_by_rules(download, name)
             folder = await self._folders.folder(directory)
             download.directory = directory
-        old.folder.release(old.name)
+        old.release()
+        job.target = None
         job.target = self._reserve(job, folder, name)
         return job.target
 
@@ -137,7 +156,7 @@ class TargetResolver:
                 break
             old.folder.release(name)
         # The files under the old name may be what another download of this run needs.
-        old.folder.release(old.name)
+        old.release()
         job.target = target
         return found
 
@@ -160,7 +179,7 @@ class TargetResolver:
             target = TargetPath(old.folder, name, may_exist=True)
             found = await self._find_reserved(job, target)
             if accepts(found):
-                old.folder.release(old.name)
+                old.release()
                 job.target = target
                 return found
             old.folder.release(name)
@@ -175,10 +194,17 @@ class TargetResolver:
         """
         folder, name = target.folder, target.name
         found = await self._writer.run("look", name, find_existing, folder, name)
-        if job.on_exists(self._on_exists) is OnExists.OVERWRITE:
+        if job.on_exists(self._on_exists).replaces:
             if found.final_size == -1:
                 await self._writer.run("look", name, check_replaceable, folder, name)
             found = found._replace(final_size=None)
+        return found
+
+    async def final_file(self, target: TargetPath) -> FinalFile | None:
+        """Return the file that has the final name, if there is one."""
+        folder, name = target.folder, target.name
+        run = self._writer.run
+        found: FinalFile | None = await run("look", name, final_file, folder, name)
         return found
 
     async def _find_reserved(self, job: Job, target: TargetPath) -> ExistingFiles:
@@ -186,7 +212,7 @@ class TargetResolver:
         try:
             return await self.find_existing(job, target)
         except BaseException:
-            target.folder.release(target.name)
+            target.release()
             raise
 
     def _folder_by_rules(self, download: Download, name: str) -> str:
@@ -202,16 +228,52 @@ class TargetResolver:
         continue them; a name reserved in this run does. Numbers are given in the order
         in which downloads start, so the same list finds its own files again.
         """
-        if job.on_exists(self._on_exists) is OnExists.RENAME:
+        on_exists = job.on_exists(self._on_exists)
+        if on_exists is OnExists.RENAME:
             return TargetPath(folder, folder.reserve(name), may_exist=False)
+        # The run may be days old: what was there at its start does not count for those
+        # that must not touch a file.
+        is_strict = not on_exists.renames or on_exists is OnExists.NEWER
         candidate = name
         key = (folder.path, name)
         while True:
-            may_exist = folder.existed_at_start(candidate)
+            may_exist = is_strict or folder.existed_at_start(candidate)
             if folder.try_reserve(candidate):
                 return TargetPath(folder, candidate, may_exist)
+            if self._may_share(job, on_exists) and self._is_done(folder, candidate):
+                return TargetPath(folder, candidate, True, is_shared=True)
+            if not on_exists.renames:
+                raise LocalError(
+                    ErrorKind.FILE_EXISTS,
+                    f"another download is being saved as {sanitize(candidate)!r}",
+                )
             self._numbers[key] = self._numbers.get(key, 0) + 1
             candidate = numbered(name, self._numbers[key])
+
+    @staticmethod
+    def _may_share(job: Job, on_exists: OnExists) -> bool:
+        """Return True if a download may have the name of an earlier one of the run.
+
+        Two files of a list may have one name without the user knowing it, so the
+        setting of the run does not count, except for one that changes no file.
+        """
+        if on_exists is OnExists.FAIL:
+            return True
+        is_chosen = job.download.request.on_exists is not None
+        return is_chosen and (on_exists.replaces or on_exists is OnExists.RESUME_ONLY)
+
+    def _is_done(self, folder: Folder, name: str) -> bool:
+        """Return True if the download that reserved a name is done with it."""
+        wanted = fold(name)
+        if not folder.has_reserved(name):
+            return False
+        targets = (job.target for job in self._unfinished())
+        return not any(
+            target is not None
+            and target.folder is folder
+            and fold(target.name) == wanted
+            for target in targets
+        )
 
 
 async def delete_data(
