@@ -213,6 +213,41 @@ async def test_many_moves_to_the_same_index_keep_the_order(local):
         assert await finish(local.service.queue_order()) == expected
 
 
+async def test_a_download_moves_between_two_others_and_a_watch_sees_it(local):
+    service = local.service
+    (done,) = await local.put(_S.DONE)
+    service.pause_all()
+    ids = await local.put(_S.QUEUED, 4)
+    service.pause(ids)
+    watch = service.watch()
+    watch.take()
+    assert service.move_between(ids[3], ids[0], ids[1])
+    assert service.move_between(ids[2], None, ids[0])
+    assert service.move_between(ids[0], ids[1], None)
+    expected = [ids[2], ids[3], ids[1], ids[0]]
+    assert await finish(service.queue_order()) == expected
+    positions = service.positions([*expected, done])
+    assert positions[-1] is None
+    assert positions[:-1] == sorted(positions[:-1])
+    assert watch.take() >= {ids[0], ids[2], ids[3]}
+    assert service.count == watch.count
+    watch.close()
+
+
+async def test_between_two_downloads_there_is_no_endless_space(local):
+    service = local.service
+    service.pause_all()
+    first, second, third = await local.put(_S.QUEUED, 3)
+    moves = 0
+    while service.move_between(third, first, second):
+        second, third = third, second
+        moves += 1
+        assert await finish(service.queue_order()) == [first, second, third]
+    assert moves > 20
+    assert service.move_to(third, 1) == 1
+    assert await finish(service.queue_order()) == [first, third, second]
+
+
 async def test_what_is_not_in_the_queue_has_no_index(local):
     (id,) = await local.put(_S.DONE)
     with pytest.raises(ValueError, match="neither queued nor paused"):

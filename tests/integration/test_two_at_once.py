@@ -11,6 +11,7 @@ from tests.integration.conftest import request_for, until
 from tests.integration.test_whole_downloads import digest, names
 from tests.support.command import Ended, fetchtui
 from tui.core.download import DownloadState as S
+from tui.core.errors import ErrorKind
 from tui.core.settings import OnExists
 from tui.demo.pattern import Pattern
 from tui.demo.script import RecordedRequest, ResponseScript
@@ -337,12 +338,18 @@ async def test_a_planted_link_leads_no_byte_elsewhere(
     (row,) = await fetch(
         start, server.add("/x", ResponseScript(body, etag='"1"')), on_exists=on_exists
     )
-    assert row.state is S.DONE, row.error
     assert (tmp_path / "victim").read_bytes() == b"precious"
+    if not on_exists.renames and row.state is S.FAILED:
+        assert row.error_kind == ErrorKind.FILE_EXISTS
+        assert [p.name for p in (tmp_path / "out").iterdir()] == [f"x{suffix}"]
+        assert (tmp_path / f"out/x{suffix}").is_symlink()
+        return
+    assert row.state is S.DONE, row.error
+    assert on_exists.renames or row.name == "x"
     saved = tmp_path / "out" / row.name
     assert not saved.is_symlink()
     assert digest(saved) == body.sha256()
-    if not (suffix == "" and on_exists is OnExists.OVERWRITE):
+    if not (suffix == "" and on_exists.replaces):
         assert (tmp_path / f"out/x{suffix}").is_symlink(), "it is not ours to remove"
 
 

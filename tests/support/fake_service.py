@@ -47,7 +47,7 @@ from tui.core.snapshot import (
     WorkerSnapshot,
 )
 from tui.engine.metrics.progress import RunProgress, Work
-from tui.engine.scheduling.ordering import in_order, moved, moved_to
+from tui.engine.scheduling.ordering import in_order, key_between, moved, moved_to
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
@@ -373,6 +373,7 @@ class FakeService:
         before = {id: self.downloads[id].queue_key for id in positions}
         for id, key in positions.items():
             self.downloads[id].queue_key = key
+            self.downloads[id].version += 1
         self.revision += 1
         return before
 
@@ -383,6 +384,20 @@ class FakeService:
     def queue_order(self) -> Generator[None, None, list[int]]:
         yield
         return [d.id for d in self._line()]
+
+    def positions(self, ids: Iterable[int]) -> list[float | None]:
+        rows = [self.downloads[id] for id in ids]
+        waiting = (_S.QUEUED, _S.PAUSED)
+        return [row.queue_key if row.state in waiting else None for row in rows]
+
+    def move_between(self, id: int, after: int | None, before: int | None) -> bool:
+        after_row = None if after is None else self.downloads[after]
+        before_row = None if before is None else self.downloads[before]
+        key = key_between(after_row, before_row)
+        if key is not None:
+            self._note("move_between", id, after, before)
+            self._move({id: key})
+        return key is not None
 
     def move_to(self, id: int, index: int) -> int:
         line, download = self._line(), self.downloads[id]

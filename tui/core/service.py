@@ -403,6 +403,29 @@ class DownloadService(DashboardService, Protocol):
         """
         ...
 
+    def positions(self, ids: Iterable[DownloadId]) -> list[float | None]:
+        """Return where downloads are in the queue; the smallest comes first.
+
+        ``None`` stands for one that is neither queued nor paused. Of two with the same
+        position, the one with the smaller id comes first.
+        """
+        ...
+
+    def move_between(
+        self, id: DownloadId, after: DownloadId | None, before: DownloadId | None
+    ) -> bool:
+        """Move a queued or paused download between two neighbours of the queue.
+
+        Args:
+            id: the download.
+            after: the one that it comes after; ``None`` for the beginning.
+            before: the one that it comes before; ``None`` for the end.
+
+        Returns:
+            False if there is no position between them: ``move_to`` makes some.
+        """
+        ...
+
     def move_to(self, id: DownloadId, index: int) -> int:
         """Move a queued or paused download to an index of ``queue_order``.
 

@@ -23,7 +23,13 @@ from tui.engine.limits import LimitControl
 from tui.engine.metrics.loop_lag import LoopLag
 from tui.engine.notices import add_note
 from tui.engine.retry_undo import fail_queued, note_failure, restore_failure
-from tui.engine.scheduling.ordering import in_order, in_order_iter, moved, moved_to
+from tui.engine.scheduling.ordering import (
+    in_order,
+    in_order_iter,
+    key_between,
+    moved,
+    moved_to,
+)
 from tui.engine.snapshots import SnapshotBuilder
 from tui.engine.ticker import Ticker
 from tui.engine.worker_pool import WorkerPool
@@ -400,6 +406,25 @@ class Engine:
         )
         line = yield from in_order_iter(found)
         return (yield from collect_iter(line, lambda part: [d.id for d in part]))
+
+    def positions(self, ids: Iterable[DownloadId]) -> list[float | None]:
+        """Return where downloads are in the queue."""
+        downloads = self._registry.downloads
+        found = (downloads[id] for id in ids)
+        return [d.queue_key if d.state in _IN_LINE else None for d in found]
+
+    def move_between(
+        self, id: DownloadId, after: DownloadId | None, before: DownloadId | None
+    ) -> bool:
+        """Move a queued or paused download between two neighbours of the queue."""
+        downloads = self._registry.downloads
+        key = key_between(
+            None if after is None else downloads[after],
+            None if before is None else downloads[before],
+        )
+        if key is not None:
+            self.set_queue_positions({id: key})
+        return key is not None
 
     def move_to(self, id: DownloadId, index: int) -> int:
         """Move a queued or paused download to an index of ``queue_order``.

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from tui.core import events
-from tui.core.download import DownloadState
 from tui.core.listing.query import DownloadQuery, SortKey
-from tui.core.service import REMOVED
 from tui.rpc.status import STOPPED_STATES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     from tui.core.download import DownloadId
     from tui.core.service import DownloadService
 
 MAX_RESULTS = 1000
 """Stopped downloads that ``tellStopped`` lists; aria2's max-download-result."""
+
+STOPPED: Final = frozenset(map(int, STOPPED_STATES))
+"""The states of stopped downloads that were not removed, as ``states`` has them."""
+_SLICE: Final = 20_000
+"""States read per loop iteration: 5 ms."""
 
 NOTIFICATIONS: Final = (
     "aria2.onDownloadStart",
@@ -69,21 +73,44 @@ class Endings:
         try:
             while True:
                 await self._subscription.wait()
-                for event in self._subscription.drain():
-                    self._on_event(event)
+                self.catch_up()
         finally:
             self._subscription.close()
 
-    async def stopped(self) -> list[DownloadId]:
-        """Return the last stopped downloads that are still listed, oldest first."""
+    def catch_up(self) -> None:
+        """Follow the events that have happened so far."""
+        for event in self._subscription.drain():
+            self._on_event(event)
+
+    @property
+    def count(self) -> int:
+        """Number of the last stopped downloads that are listed."""
+        return min(len(self._stopped), self.limit)
+
+    def part(self, wanted: range) -> list[DownloadId]:
+        """Return the ids at some indexes, which must exist; the range may go down.
+
+        Index 0 is the one that stopped first.
+        """
+        if not wanted:
+            return []
+        if wanted.step < 0:
+            return self.part(wanted[::-1])[::-1]
+        hidden = len(self._stopped) - self.count
+        return list(islice(self._stopped, hidden + wanted.start, hidden + wanted.stop))
+
+    def forget(self, ids: Iterable[DownloadId]) -> None:
+        """Take downloads out that have not stopped any more, or were removed."""
+        stopped = self._stopped
+        for id in ids:
+            if id in stopped:
+                del stopped[id]
+
+    async def check(self) -> None:
+        """Look at the states of all; at the first call also at earlier downloads."""
         if not self._is_loaded:
             await self._load()
-        ids = list(self._stopped)
-        states = self._service.states(ids)
-        for id, state in zip(ids, states, strict=True):
-            if state & REMOVED or DownloadState(state) not in STOPPED_STATES:
-                self._stopped.pop(id, None)
-        return list(self._stopped)[-self.limit :] if self.limit else []
+        self.forget(await self._in_states(list(self._stopped), is_stopped=False))
 
     async def _load(self) -> None:
         """Take over the downloads that had ended before, in the order of their end."""
@@ -97,13 +124,22 @@ class Endings:
                 found: list[DownloadId] = end.value
                 break
             await asyncio.sleep(0)
-        states = self._service.states(found)
-        earlier = [
-            id
-            for id, state in zip(found, states, strict=True)
-            if DownloadState(state) in STOPPED_STATES and id not in self._stopped
-        ]
-        self._stopped = dict.fromkeys(earlier[-self.limit :]) | self._stopped
+        ids = await self._in_states(found, is_stopped=True)
+        earlier = [id for id in ids if id not in self._stopped]
+        keep = max(self.limit, MAX_RESULTS)
+        self._stopped = dict.fromkeys(earlier[-keep:]) | self._stopped
+
+    async def _in_states(
+        self, ids: Sequence[DownloadId], *, is_stopped: bool
+    ) -> list[DownloadId]:
+        """Return those that have stopped and are listed, or else the others."""
+        found: list[DownloadId] = []
+        for start in range(0, len(ids), _SLICE):
+            part = ids[start : start + _SLICE]
+            pairs = zip(part, self._service.states(part), strict=True)
+            found += [id for id, state in pairs if (state in STOPPED) is is_stopped]
+            await asyncio.sleep(0)
+        return found
 
     def _on_event(self, event: events.Event) -> None:
         if not isinstance(event, events.DownloadEvent):

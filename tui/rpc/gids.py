@@ -108,7 +108,7 @@ class Gids:
             if self._service.rows([id]):
                 found += [] if id in self._chosen else self._filter([id], prefix)
             return found
-        count = len(self._service.states())
+        count = self._service.count
         wanted, shift = int(prefix, 16), 32 - 4 * digits
         for start in range(0, count, _SLICE):
             if start:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tui import __version__
 from tui.core.download import DownloadState
-from tui.core.listing.query import DownloadQuery, View
 from tui.core.request import BadRequestLine, Checksum, DownloadRequest, check_url
 from tui.core.text.sanitize import sanitize_url
 from tui.rpc import options as opt
 from tui.rpc.errors import Refused, RpcError
+from tui.rpc.lists import Lists
 from tui.rpc.params import (
     MAX_ROWS,
     Params,
@@ -39,7 +39,7 @@ from tui.rpc.status import (
 from tui.sources.readers.metalink import parse_metalink
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from tui.core.download import DownloadId
     from tui.core.service import DownloadService
@@ -88,6 +88,7 @@ class Methods:
         self._endings = endings
         self._shut_down = shut_down
         self._output_dir = service.snapshot().output_dir
+        self.lists = Lists(service, endings)
         self._status = StatusReader(service, gids, self._output_dir)
         self._session_id = secrets.token_hex(20)
         self._defaults: opt.Options = {}
@@ -167,7 +168,7 @@ class Methods:
         if options.get("pause") == "true":
             self._service.pause(ids)
         if position is not None:
-            self._insert(ids, position)
+            await self._insert(ids, position)
         return [self._gids.of(id) for id in ids]
 
     @staticmethod
@@ -203,11 +204,11 @@ class Methods:
         if count:
             self._service.set_segments(count, id)
 
-    def _insert(self, ids: Sequence[DownloadId], position: int) -> None:
+    async def _insert(self, ids: Sequence[DownloadId], position: int) -> None:
         for offset, id in enumerate(ids):
             # Those that started at once have no position.
             if self._row(id).state in WAITING_STATES:
-                self._service.move_to(id, position + offset)
+                await self.lists.move(id, position + offset)
 
     # -- stopping and resuming -------------------------------------------------------
 
@@ -265,15 +266,13 @@ class Methods:
         gid = self._gids.of(id)
         if how not in ("POS_SET", "POS_CUR", "POS_END"):
             raise RpcError("Illegal argument.")
-        line = await _finish(self._service.queue_order())
-        if id not in line:
+        line = await self.lists.line()
+        now = line.index(id)
+        if now is None:
             raise RpcError(f"GID#{gid} not found in the waiting queue.")
-        start = {"POS_SET": 0, "POS_CUR": line.index(id), "POS_END": len(line)}[how]
-        if how == "POS_END":
-            start -= 1
-        index = max(0, min(len(line) - 1, start + offset))
+        start = {"POS_SET": 0, "POS_CUR": now, "POS_END": len(line) - 1}[how]
         try:
-            return self._service.move_to(id, index)
+            return await self.lists.move(id, start + offset)
         except ValueError:  # it started meanwhile
             raise RpcError(f"GID#{gid} not found in the waiting queue.") from None
 
@@ -343,21 +342,21 @@ class Methods:
 
     async def _tell_active(self, params: Params) -> list[dict[str, Any]]:
         wanted = keys(params, 0)
-        query = DownloadQuery(view=View.ACTIVE)
-        ids = await _finish(self._service.select_iter(query))
-        return await self._statuses(ids, wanted)
+        return await self._statuses(await self.lists.active(), wanted)
 
     async def _tell_waiting(self, params: Params) -> list[dict[str, Any]]:
         offset, number = required(params, 0, int), at_least(params, 1, 0)
         wanted = keys(params, 2)
-        ids = await _finish(self._service.queue_order())
-        return await self._statuses(page(ids, offset, number), wanted)
+        line = await self.lists.line()
+        ids = line.part(page(len(line), offset, number))
+        return await self._statuses(ids, wanted)
 
     async def _tell_stopped(self, params: Params) -> list[dict[str, Any]]:
         offset, number = required(params, 0, int), at_least(params, 1, 0)
         wanted = keys(params, 2)
-        ids = await self._endings.stopped()
-        return await self._statuses(page(ids, offset, number), wanted)
+        await self.lists.update()
+        ids = self._endings.part(page(self._endings.count, offset, number))
+        return await self._statuses(ids, wanted)
 
     async def _statuses(
         self, ids: Sequence[DownloadId], keys: list[str]
@@ -371,6 +370,7 @@ class Methods:
         return found
 
     async def _get_global_stat(self, _: Params) -> dict[str, str]:
+        await self.lists.update()
         snapshot = self._service.snapshot()
         counts = snapshot.counts
         stopped = sum(counts[state] for state in STOPPED_STATES)
@@ -379,7 +379,7 @@ class Methods:
             "uploadSpeed": "0",
             "numActive": str(sum(counts[state] for state in ACTIVE_STATES)),
             "numWaiting": str(sum(counts[state] for state in WAITING_STATES)),
-            "numStopped": str(len(await self._endings.stopped())),
+            "numStopped": str(self._endings.count),
             "numStoppedTotal": str(stopped),
         }
 
@@ -594,14 +594,3 @@ def _is_url(uri: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-async def _finish(steps: Generator[None, None, _T]) -> _T:
-    """Run a generator to its end, with other tasks between its slices."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: _T = end.value
-            return result
-        await asyncio.sleep(0)

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from tui.rpc.errors import RpcError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tui.core.download import DownloadId
 
 _T = TypeVar("_T")
 Params: TypeAlias = list[Any]
@@ -79,15 +74,13 @@ def keys(params: Params, index: int) -> list[str]:
     return [key for key in optional(params, index, list) or [] if isinstance(key, str)]
 
 
-def page(ids: Sequence[DownloadId], offset: int, number: int) -> Sequence[DownloadId]:
-    """Return a part of a list as aria2 counts it.
+def page(length: int, offset: int, number: int) -> range:
+    """Return the indexes of a part of a list as aria2 counts it.
 
     A negative offset counts from the end, and the part is then in reverse order.
     """
     number = min(number, MAX_ROWS)
     if offset >= 0:
-        return ids[offset : offset + number]
-    last = len(ids) + offset
-    if last < 0 or not number:
-        return []
-    return ids[max(0, last - number + 1) : last + 1][::-1]
+        return range(offset, min(offset + number, length))
+    last = length + offset
+    return range(last, max(-1, last - number), -1)

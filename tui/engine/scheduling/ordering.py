@@ -75,12 +75,32 @@ def moved_to(
     rest = [d for d in line if d is not download]
     if not rest:
         return {}
-    below = rest[index - 1].queue_key if index else rest[0].queue_key - 2
-    above = rest[index].queue_key if index < len(rest) else rest[-1].queue_key + 2
-    if (above - below) / 2 > _FINEST * math.ulp(max(abs(below), abs(above))):
-        return {download: (below + above) / 2}
+    after = rest[index - 1] if index else None
+    key = key_between(after, rest[index] if index < len(rest) else None)
+    if key is not None:
+        return {download: key}
     order = [*rest[:index], download, *rest[index:]]
     return {download: float(number) for number, download in enumerate(order)}
+
+
+def key_between(after: Download | None, before: Download | None) -> float | None:
+    """Return a ``queue_key`` between two neighbours, one of which may be ``None``.
+
+    Returns:
+        ``None`` if keys have been halved too often there.
+    """
+    if after is None or before is None:
+        return (
+            before.queue_key - 1
+            if before is not None
+            else after.queue_key + 1
+            if after is not None
+            else 0.0
+        )
+    below, above = after.queue_key, before.queue_key
+    if (above - below) / 2 > _FINEST * math.ulp(max(abs(below), abs(above))):
+        return (below + above) / 2
+    return None
 
 
 def _gap(rest: Sequence[float], first: float, move: Move) -> tuple[float, float]:

@@ -210,6 +210,7 @@ class RpcServer:
             task.cancel()
         assert self._following is not None
         self._following.cancel()
+        self.methods.lists.close()
         await asyncio.gather(self._following, *tasks, return_exceptions=True)
         self.log.flush()
 
