@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import plistlib
 import subprocess
 import sys
@@ -10,6 +11,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from tui import __version__
+from tui.background.address import Lock, address_of
+from tui.background.protocol import PROTOCOL, Hello
 from tui.cli.background.service import LaunchAgent, SystemdUnit, service
 
 
@@ -70,6 +74,21 @@ def test_a_file_of_somebody_else_is_left_alone(manager, command):
     assert manager.commands == []
 
 
+def test_a_process_that_runs_already_is_left_alone(manager):
+    address = address_of("night")
+    lock = Lock(address)
+    assert lock.acquire()
+    lock.write(Hello(PROTOCOL, __version__, os.getpid(), 1000.0, "night"))
+    result = invoke("install", "--name", "night")
+    lock.release()
+    assert result.exit_code == 0, result.output
+    assert f"'night' runs already (pid {os.getpid()})" in result.output
+    assert "  fetchtui stop --name night\n" in result.output
+    assert "enable --now fetchtui-night.service" in result.output
+    assert not any("--now" in command for command in manager.commands)
+    assert manager.commands[-1][-2:] == ["enable", "fetchtui-night.service"]
+
+
 def test_without_a_manager_the_commands_are_shown(manager):
     manager.status = 1
     result = invoke("install")
@@ -90,6 +109,13 @@ def test_a_launch_agent_knows_its_own_files(tmp_path):
     agent = LaunchAgent("main")
     content = agent.text(Path("/data"))
     assert agent.is_own(content)
-    assert plistlib.loads(content)["ProgramArguments"][1:3] == ["-P", "-m"]
+    listed = plistlib.loads(content)
+    assert listed["ProgramArguments"][1:3] == ["-P", "-m"]
+    assert listed["Label"] == agent.path.stem == "org.fetchtui.main"
+    assert listed["WorkingDirectory"] == "/data"
+    assert listed["KeepAlive"] == {"SuccessfulExit": False}
+    assert all(isinstance(value, str) for value in listed["ProgramArguments"])
+    variables = listed["EnvironmentVariables"].values()
+    assert all(isinstance(value, str) for value in variables)
     assert not agent.is_own(plistlib.dumps({"Label": "org.fetchtui.main"}))
     assert not agent.is_own(b"<plist><garbage")

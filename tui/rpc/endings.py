@@ -99,7 +99,7 @@ class Endings:
         hidden = len(self._stopped) - self.count
         return list(islice(self._stopped, hidden + wanted.start, hidden + wanted.stop))
 
-    def forget(self, ids: Iterable[DownloadId]) -> None:
+    def discard(self, ids: Iterable[DownloadId]) -> None:
         """Take downloads out that have not stopped any more, or were removed."""
         stopped = self._stopped
         for id in ids:
@@ -110,7 +110,7 @@ class Endings:
         """Look at the states of all; at the first call also at earlier downloads."""
         if not self._is_loaded:
             await self._load()
-        self.forget(await self._in_states(list(self._stopped), is_stopped=False))
+        self.discard(await self._in_states(list(self._stopped), is_stopped=False))
 
     async def _load(self) -> None:
         """Take over the downloads that had ended before, in the order of their end."""

@@ -39,7 +39,7 @@ class Lists:
 
         Args:
             service: whose downloads to list.
-            endings: told of downloads that have not stopped any more.
+            endings: drops downloads that are not stopped any more.
         """
         self._service = service
         self._endings = endings
@@ -149,7 +149,7 @@ class Lists:
                 self._active.discard(id)
             if state not in STOPPED:
                 not_stopped.append(id)
-        self._endings.forget(not_stopped)
+        self._endings.discard(not_stopped)
 
 
 async def _finish(steps: Generator[None, None, None]) -> None:

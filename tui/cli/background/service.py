@@ -18,6 +18,7 @@ import click
 
 from tui.background.address import address_of, running
 from tui.cli.background.connection import NOT_RUNNING, name_option
+from tui.cli.background.start import StartError
 from tui.core.rules.child_python import module_command
 from tui.core.text.sanitize import sanitize
 
@@ -43,6 +44,11 @@ class Manager(Protocol):
     @property
     def start(self) -> list[list[str]]:
         """Commands that start it now and at each login."""
+        ...
+
+    @property
+    def start_later(self) -> list[list[str]]:
+        """Commands that start it at each login, but not now."""
         ...
 
     @property
@@ -83,6 +89,8 @@ class SystemdUnit:
             ),
             "Restart=on-failure",
             "RestartSec=5",
+            # Wrong settings, or a process that runs already: it would fail again.
+            f"RestartPreventExitStatus={StartError.exit_code}",
             # The last write and the grace period of hooks.
             "TimeoutStopSec=60",
             "",
@@ -101,6 +109,14 @@ class SystemdUnit:
         return [
             ["systemctl", "--user", "daemon-reload"],
             ["systemctl", "--user", "enable", "--now", self._unit],
+        ]
+
+    @property
+    def start_later(self) -> list[list[str]]:
+        """Commands that start it at each login, but not now."""
+        return [
+            ["systemctl", "--user", "daemon-reload"],
+            ["systemctl", "--user", "enable", self._unit],
         ]
 
     @property
@@ -154,6 +170,11 @@ class LaunchAgent:
     def start(self) -> list[list[str]]:
         """Commands that start it now and at each login."""
         return [["launchctl", "bootstrap", f"gui/{os.getuid()}", str(self.path)]]
+
+    @property
+    def start_later(self) -> list[list[str]]:
+        """Return nothing: launchd reads the file at the next login."""
+        return []
 
     @property
     def end(self) -> list[list[str]]:
@@ -226,8 +247,16 @@ def install(name: str, folder: Path, no_start: bool) -> None:
         )
     _write(manager, manager.text(folder))
     click.echo(f"Wrote {manager.path}")
-    is_started = no_start or _run(manager.start)
-    if no_start or not is_started:
+    record = None if no_start else running(address_of(name))
+    commands = manager.start if record is None else manager.start_later
+    is_started = no_start or _run(commands)
+    if record is not None and is_started:
+        click.echo(
+            f"{name!r} runs already (pid {record.pid}) and is left alone. The service"
+            " starts at the next login; to let it take over now:"
+        )
+        _show([["fetchtui", "stop", "--name", name], *manager.start[-1:]])
+    elif no_start or not is_started:
         click.echo("To start it:")
         _show(manager.start)
     else:
