@@ -97,6 +97,8 @@ class Result:
     """One run: its time, what the relay counted, and what is wrong with the output."""
 
     wall_s: float
+    first_s: float
+    """Until the first connection: the start of the program."""
     counts: Counts
     handshakes: Handshakes
     missing: int
@@ -236,11 +238,16 @@ class Far:
             found.get(name) != self._digests[name] for name, _ in work.names()
         )
         shutil.rmtree(output)
+        traffic = self._relay.take_traffic()
         if self._traces:
-            traffic = self._relay.take_traffic()
             print(describe_traffic(traffic, began_s, done.wall_s), file=sys.stderr)
-        handshakes = self._server.take_handshakes()
-        return Result(done.wall_s, self._relay.take_counts(), handshakes, missing)
+        return Result(
+            wall_s=done.wall_s,
+            first_s=traffic[0].opened_at - began_s if traffic else 0.0,
+            counts=self._relay.take_counts(),
+            handshakes=self._server.take_handshakes(),
+            missing=missing,
+        )
 
     def _table(
         self, rows: Sequence[Contender], results: dict[str, list[Result]]
@@ -268,11 +275,13 @@ class Far:
                     row.label,
                     f"{walls[row.label]:.2f}",
                     f"{walls[row.label] / best:.2f}",
+                    f"{median(result.first_s for result in done):.2f}",
                     *map(str, figures),
                     str(missing),
                 ]
             )
-        head = ["program", "median s", "x best peer", "connections", "most at once"]
+        head = ["program", "median s", "x best peer", "s to connect"]
+        head += ["connections", "most at once"]
         head += ["refused", "full handshakes", "resumed", "files missing or wrong"]
         return table(head, lines)
 

@@ -22,6 +22,8 @@ from tests.bench.traffic import Traffic
 INITIAL_WINDOW = 14_600
 """Ten segments (RFC 6928)."""
 CHUNK = 16 << 10
+LEAST_PIECE = 4 * 1460
+"""A chunk that does not fit into the window is cut, but not finer."""
 IDLE_S = 1.0
 """A connection that was idle longer starts with the initial window again, after
 RFC 5681 section 4.1 (one retransmission timeout)."""
@@ -221,25 +223,29 @@ class Downstream:
         while data := await self._far.read(CHUNK):
             if loop.time() - self._sent_at > IDLE_S:
                 self._window = float(INITIAL_WINDOW)
-            await self._wait_for_window(loop, len(data))
-            arrives_at = self._relay.reserve(len(data)) + self._half_s
-            self._flight.append((arrives_at + self._half_s, len(data)))
-            self._in_flight += len(data)
-            self._sent_at = loop.time()
-            self._traffic.down.append((arrives_at, len(data)))
-            pipe.write_at(arrives_at, data)
-            if self._writer.is_closing():
-                raise ConnectionResetError
-            await self._writer.drain()
+            while data:
+                space = await self._wait_for_window(loop, min(len(data), LEAST_PIECE))
+                piece, data = data[:space], data[space:]
+                arrives_at = self._relay.reserve(len(piece)) + self._half_s
+                self._flight.append((arrives_at + self._half_s, len(piece)))
+                self._in_flight += len(piece)
+                self._sent_at = loop.time()
+                self._traffic.down.append((arrives_at, len(piece)))
+                pipe.write_at(arrives_at, piece)
+                if self._writer.is_closing():
+                    raise ConnectionResetError
+                await self._writer.drain()
         await asyncio.sleep(max(0.0, arrives_at - loop.time()) + _TIMER_S)
 
     async def _wait_for_window(
-        self, loop: asyncio.AbstractEventLoop, nbytes: int
-    ) -> None:
+        self, loop: asyncio.AbstractEventLoop, least: int
+    ) -> int:
+        """Wait until so many bytes may be sent; return how many may be."""
         self._take_acknowledgments(loop.time())
-        while self._in_flight and self._in_flight + nbytes > self._window:
+        while self._in_flight and self._in_flight + least > self._window:
             await asyncio.sleep(max(0.0, self._flight[0][0] - loop.time()))
             self._take_acknowledgments(loop.time())
+        return max(least, int(self._window) - self._in_flight)
 
     def _take_acknowledgments(self, now: float) -> None:
         while self._flight and self._flight[0][0] <= now:

@@ -87,7 +87,7 @@ def test_it_ends_when_more_brings_nothing() -> None:
 
 
 def test_medium_files_get_their_number_with_the_first_responses() -> None:
-    run = Run(lambda n: n * 1e5).go(0.2, ceiling=MEDIUM_CEILING, answered=5)
+    run = Run(lambda n: n * 1e5).go(0.2, ceiling=MEDIUM_CEILING, answered=3)
     assert run.levels == []
     run.go(TICK_S, ceiling=MEDIUM_CEILING, answered=int(8 * ANSWERED))
     assert run.levels == [MEDIUM_CEILING]
@@ -100,7 +100,7 @@ def test_small_files_get_their_number_in_two_steps_with_responses_to_each() -> N
     run = Run(lambda n: n * 1e5).go(0.2, ceiling=SMALL_CEILING, answered=8)
     assert run.levels == [SMALL_START]
     assert run.decisions[0][1].reason == (AutoCode.SMALL_FILES, (SMALL_START,))
-    run.go(0.2, ceiling=SMALL_CEILING, answered=SMALL_START // 2)
+    run.go(0.2, ceiling=SMALL_CEILING, answered=SMALL_START // 4)
     assert run.levels == [SMALL_START]
     run.go(TICK_S, ceiling=SMALL_CEILING, answered=8 + SMALL_START)
     assert run.levels == [SMALL_START, SMALL_CEILING]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SMALL_START = 50
 """Level of the first step for small files, where curl starts. The second one follows if
 the host answers so many without refusing any."""
-ANSWERED = 0.75
+ANSWERED = 0.5
 """Responses by which the size of the files and the host's consent are known, as a share
 of the level."""
 MIN_GAIN = 0.2
