@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
+from tui.core.text.pattern import late_pattern
 from tui.core.text.sanitize import sanitize
 
 DEFAULT_NAME: Final = "main"
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+_NAME: Final = late_pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 
 
 def is_name(text: str) -> bool:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from tui.core.errors import ErrorKind, PermanentError
+from tui.core.text.pattern import late_pattern
 from tui.core.text.sanitize import sanitize
 from tui.sources.page import PAGE_LIMIT, Page
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from tui.core.settings import Settings
     from tui.sources.page import FetchPage
 
-_CHARSET = re.compile(r"charset\s*=\s*\"?([A-Za-z0-9_.:+-]{1,40})", re.IGNORECASE)
+_CHARSET = late_pattern(r"charset\s*=\s*\"?([A-Za-z0-9_.:+-]{1,40})", re.IGNORECASE)
 
 
 def page_fetcher(settings: Settings) -> FetchPage:

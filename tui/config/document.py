@@ -12,6 +12,7 @@ from tui.config.parsing import folder_rule, has_password, is_secret_header, make
 from tui.config.registry import BY_HOST_KEY, BY_KEY, SECRET_KEYS
 from tui.config.values import suggest
 from tui.core.settings import FolderRule, HostRule
+from tui.core.text.pattern import late_pattern
 from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
@@ -103,8 +104,8 @@ SIZE_LIMIT = 256 << 10
 """Maximum size in bytes, a hundred times a usual file; beyond it is some other file."""
 _TABLES = ("hooks", "dashboard", "rpc")
 _WORDS = {key for key in BY_KEY if "." not in key} | {*_TABLES, "profile", "profiles"}
-_POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)")
-_KEYS = re.compile(r"[^\s,]+")
+_POSITION = late_pattern(r" \(at (?:line (\d+), column \d+|end of document)\)")
+_KEYS = late_pattern(r"[^\s,]+")
 
 
 class Found(NamedTuple):

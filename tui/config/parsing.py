@@ -9,17 +9,18 @@ from urllib.parse import unquote, urlsplit
 
 from tui.core.rules.secret_headers import may_be_secret
 from tui.core.settings import COLUMNS, FolderRule, Login, Scheme
+from tui.core.text.pattern import late_pattern
 from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # RFC 9110, sections 5.1 and 5.5: a token, then anything printable.
-_HEADER = re.compile(
+_HEADER = late_pattern(
     r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*:\s*([^\x00-\x08\x0a-\x1f\x7f]*)"
 )
 _PROXIES = ("http", "https", "socks5", "socks5h")
-_REFERENCE = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|keyring:.+|netrc|ask)")
+_REFERENCE = late_pattern(r"(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|keyring:.+|netrc|ask)")
 LOOPBACK = "127.0.0.1"
 """Where the remote control listens if only a port is given."""
 REFERENCES = "env:NAME, file:PATH, keyring:SERVICE, netrc or ask"

@@ -7,6 +7,8 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, NamedTuple
 
+from tui.core.text.pattern import late_pattern
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -50,7 +52,7 @@ STRONGEST_FIRST = (
     "md5",
 )
 """hashlib's names; of several digests of a file, the first in this order counts."""
-_HEX = re.compile(r"[0-9a-f]+")
+_HEX = late_pattern(r"[0-9a-f]+")
 
 DIGEST_LOGIN = "Digest-Login"
 """Scheme of an ``Authorization`` value that is never sent: user and password, encoded
@@ -164,13 +166,13 @@ class BadRequestLine(ValueError):
 URL_LIMIT = 65536
 """Characters: the limit of httpx; servers rarely accept more than 8,192."""
 
-_HTTP_URL = re.compile(r"https?://[^/?#]*", re.IGNORECASE | re.ASCII)
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,19}")
-_AUTHORITY_END = re.compile(r"[/?#]")
-_AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::(.*))?", re.DOTALL)
-_PORT = re.compile(r"[0-9]{0,5}")
-_HOST = re.compile(r"[^\x00-,/:-@\[-^`{-\x7f]+")
-_NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
+_HTTP_URL = late_pattern(r"https?://[^/?#]*", re.IGNORECASE | re.ASCII)
+_SCHEME = late_pattern(r"[A-Za-z][A-Za-z0-9+.-]{0,19}")
+_AUTHORITY_END = late_pattern(r"[/?#]")
+_AUTHORITY = late_pattern(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::(.*))?", re.DOTALL)
+_PORT = late_pattern(r"[0-9]{0,5}")
+_HOST = late_pattern(r"[^\x00-,/:-@\[-^`{-\x7f]+")
+_NUMBER = late_pattern(r"[0-9]+|0[xX][0-9a-fA-F]*")
 
 
 def check_url(url: str) -> str:
@@ -200,7 +202,7 @@ def check_url(url: str) -> str:
     return url
 
 
-_LOGIN = re.compile(r"(\bhttps?://)[^/?#\s]*@", re.IGNORECASE)
+_LOGIN = late_pattern(r"(\bhttps?://)[^/?#\s]*@", re.IGNORECASE)
 
 
 def without_login(url: str) -> str:

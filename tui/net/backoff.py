@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC
 from typing import TYPE_CHECKING
+
+from tui.core.text.pattern import late_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,7 +15,7 @@ BASE_S = 0.5
 CAP_S = 30.0
 """Upper bound of every wait: a server that recovers is noticed within half a minute."""
 
-_SECONDS = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?")
+_SECONDS = late_pattern(r"[0-9]{1,12}(?:\.[0-9]{1,9})?")
 
 
 def next_wait_s(

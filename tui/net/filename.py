@@ -14,6 +14,7 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from tui.core.text.joiners import JOINERS, has_joiner, without_joiners
+from tui.core.text.pattern import late_pattern
 
 MAX_NAME_BYTES: Final = 240
 """In UTF-8. Common file systems allow 255; ``.part.json`` and the suffix of a temporary
@@ -23,10 +24,10 @@ _MAX_HEADER_CHARACTERS: Final = 8192
 FALLBACK: Final = "download"
 """The name of a file whose URL suggests none, as in ``http://host/``."""
 
-_FORBIDDEN = re.compile(r'[<>:"|?*]')
+_FORBIDDEN = late_pattern(r'[<>:"|?*]')
 # Invisible characters outside the categories below: combining grapheme joiner, Hangul
 # and Khmer fillers, variation selectors, braille blank.
-_INVISIBLE = re.compile(
+_INVISIBLE = late_pattern(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\U000e0100-\U000e01ef]"
 )
@@ -58,7 +59,7 @@ _CHARSETS = frozenset(
 _RESERVED_EXTENSIONS = (".part", ".part.json", ".part.new", ".bad")
 """Of part files, their records and corrupt files: a server that chose such a name could
 plant a record, and with it bytes that another server never sent."""
-_HARMLESS = re.compile(
+_HARMLESS = late_pattern(
     r"(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9]) *(?:\.|$))"
     r"[a-z0-9_](?:[a-z0-9_. -]{0,198}[a-z0-9_-])?"
     r"(?<!\.part)(?<!\.bad)(?<!\.part\.json)(?<!\.part\.new)",
@@ -66,7 +67,7 @@ _HARMLESS = re.compile(
 )
 """What most names look like. None of the rules of ``safe_name`` changes them, and
 applying all of these takes four times as long."""
-_DEVICES = re.compile(
+_DEVICES = late_pattern(
     r"(?:con|prn|aux|nul|conin\$|conout\$|clock\$|com[0-9¹²³]|lpt[0-9¹²³]) *(?:\.|$)",
     re.IGNORECASE,
 )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from tui.core.errors import ErrorKind, PermanentError
+from tui.core.text.pattern import late_pattern
 from tui.core.text.sanitize import sanitize
 from tui.net.url import host_port
 
@@ -27,8 +27,8 @@ _RESERVED = frozenset(
         "upgrade",
     }
 )
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_NO_CONTROLS = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
+_TOKEN = late_pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_NO_CONTROLS = late_pattern(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
 class GetRequest(NamedTuple):

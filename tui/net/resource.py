@@ -6,7 +6,6 @@ responses for all later segments are checked by the same functions.
 
 from __future__ import annotations
 
-import re
 import time
 from base64 import b64decode
 from functools import lru_cache
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol
 
 from tui.core.errors import ErrorKind, PermanentError, TransientError
 from tui.core.request import Checksum
+from tui.core.text.pattern import late_pattern
 from tui.core.text.sanitize import sanitize
 from tui.net.auth.digest import schemes
 from tui.net.backoff import parse_http_date, parse_retry_after
@@ -33,10 +33,10 @@ section 8.8.2.2 for "enough"."""
 
 # RFC 9110 section 8.8.3; only ASCII, since it is sent back in If-Range. An empty tag is
 # legal, but comes from servers that use it for every file.
-_STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e]{1,1000}"')
-_CONTENT_RANGE = re.compile(r"bytes +([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
-_UNSATISFIED = re.compile(r"bytes +\*/([0-9]{1,18})")
-_DIGEST = re.compile(r"\s*([A-Za-z0-9*_.-]+)\s*=\s*:?([A-Za-z0-9+/]+={0,2}):?\s*")
+_STRONG_ETAG = late_pattern(r'"[\x21\x23-\x7e]{1,1000}"')
+_CONTENT_RANGE = late_pattern(r"bytes +([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
+_UNSATISFIED = late_pattern(r"bytes +\*/([0-9]{1,18})")
+_DIGEST = late_pattern(r"\s*([A-Za-z0-9*_.-]+)\s*=\s*:?([A-Za-z0-9+/]+={0,2}):?\s*")
 _DIGEST_FIELDS = ("repr-digest", "digest", "content-digest")
 _DIGEST_NAMES = {
     "sha-512": "sha-512",

@@ -15,11 +15,12 @@ from urllib.parse import unquote_to_bytes
 
 from tui.core.errors import ErrorKind, PermanentError
 from tui.core.request import check_url
+from tui.core.text.pattern import late_pattern
 from tui.core.text.sanitize import display_url, sanitize
 
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
+_SCHEME = late_pattern(r"[a-z][a-z0-9+.-]*")
 # Joined to a base, ``http://`` would silently mean the base's host.
-_NO_HOST = re.compile(r"(?:https?:)?//(?:[/?#:@]|$)", re.IGNORECASE)
+_NO_HOST = late_pattern(r"(?:https?:)?//(?:[/?#:@]|$)", re.IGNORECASE)
 
 
 class ParsedUrl(NamedTuple):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.request import BadRequestLine, DownloadRequest
 from tui.core.text.checksum_list import continues_digest
+from tui.core.text.pattern import late_pattern
 from tui.core.text.sanitize import display_url, sanitize
 from tui.sources.compressed import SUFFIXES, PrefixedStream, decompressed
 from tui.sources.page import PAGE_LIMIT, Page
@@ -34,10 +35,10 @@ JSON_LIMIT = 128 << 20
 _SNIFF_SIZE = 65536
 """Bytes examined to detect a list's format."""
 
-_COMMAND = re.compile(r"(?<![A-Za-z0-9+.-])https?://|\b(?:curl|wget2?|aria2c|xh)\s")
+_COMMAND = late_pattern(r"(?<![A-Za-z0-9+.-])https?://|\b(?:curl|wget2?|aria2c|xh)\s")
 """A command, or code with a URL in it, where the name of a list is expected."""
-_BARE_HOST = re.compile(r"[\w-]+(\.[\w-]+)+(:\d+)?(/.*)?", re.ASCII)
-_IS_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://|[a-z-]{1,40}=")
+_BARE_HOST = late_pattern(r"[\w-]+(\.[\w-]+)+(:\d+)?(/.*)?", re.ASCII)
+_IS_TEXT = late_pattern(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://|[a-z-]{1,40}=")
 _KINDS = {
     ".csv": "csv",
     ".tsv": "csv",

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import io
 import os
-import re
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
 from tui.core.errors import FetchError
 from tui.core.request import BadRequestLine, DownloadRequest, check_url
+from tui.core.text.pattern import late_pattern
 from tui.core.text.sanitize import display_url, sanitize
 from tui.sources.list_file import ReadOptions, load_file, load_stream
 from tui.sources.page import PAGE_LIMIT, Page
@@ -95,7 +95,7 @@ ITEM_LIMIT = 1_000_000
 """Maximum requests and errors of one run, so that reading an endless pipe stops. A
 million requests take about 300 MB."""
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_URL = late_pattern(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def load_sources(

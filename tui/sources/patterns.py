@@ -19,6 +19,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from tui.core.request import BadRequestLine, DownloadRequest, check_url
+from tui.core.text.pattern import late_pattern
 from tui.sources.values import parse_folder, parse_output_path
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ _NUMBERS = r"(-?[0-9]{1,15})\.\.(-?[0-9]{1,15})(?:\.\.(-?[0-9]{1,9}))?"
 _LETTERS = r"(?:[a-z]\.\.[a-z]|[A-Z]\.\.[A-Z])(?:\.\.[0-9]{1,2})?"
 _WORDS = r"[A-Za-z0-9._~%+@=!-]*(?:,[A-Za-z0-9._~%+@=!-]*)+"
 # The look-behind keeps the search linear in a run of backslashes.
-_GROUP = re.compile(rf"(?<!\\)(\\*)(\{{(?:{_NUMBERS}|({_WORDS})|({_LETTERS}))\}})")
-_CURL_GROUP = re.compile(
+_GROUP = late_pattern(rf"(?<!\\)(\\*)(\{{(?:{_NUMBERS}|({_WORDS})|({_LETTERS}))\}})")
+_CURL_GROUP = late_pattern(
     r"\[(?:([0-9]{1,15})-([0-9]{1,15})|([a-z]-[a-z]|[A-Z]-[A-Z]))(?::([0-9]{1,9}))?\]"
 )
 

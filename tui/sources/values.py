@@ -7,11 +7,10 @@ a value, because a header may contain a password.
 
 from __future__ import annotations
 
-import re
-
 from tui.core.request import check_url
+from tui.core.text.pattern import late_pattern
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_TOKEN = late_pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A field name (RFC 9110, section 5.6.2)."""
 
 RESERVED_HEADERS = frozenset(
@@ -34,8 +33,8 @@ RESERVED_HEADERS = frozenset(
 )
 """Headers that decide which bytes come back; a list may not set them."""
 
-_NUMBER = re.compile(r"[0-9]{1,18}")
-_BARE_URL = re.compile(
+_NUMBER = late_pattern(r"[0-9]{1,18}")
+_BARE_URL = late_pattern(
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,24}(?::[0-9]{1,5})?/\S+"
 )
 _COMPONENT_LIMIT = 255

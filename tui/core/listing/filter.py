@@ -25,6 +25,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 from tui.core.download import ACTIVE, ENDED, UNFINISHED, DownloadState
+from tui.core.text.pattern import late_pattern
 from tui.core.text.sanitize import sanitize
 from tui.core.text.units import parse_size
 
@@ -53,7 +54,7 @@ _FIRST_BATCH = 256
 _LARGEST_BATCH = 512
 _SLOW_BATCH = 8
 
-_TERM = re.compile(
+_TERM = late_pattern(
     r"""\s*(?P<not>-)?(?:
         (?P<key>is|host|name|size):(?P<value>"[^"]*"?|\S*)
         | /(?P<regex>(?:[^/\\]|\\.|/(?!\s|$))*)(?:/(?=\s|$)|$)
@@ -70,8 +71,8 @@ _WORDS: dict[str, frozenset[DownloadState]] = {
     "ended": ENDED,
     "unfinished": UNFINISHED,
 }
-_COMPARISON = re.compile(r"(>=|<=|>|<)(.*)")
-_BRANCH = re.compile(r"[*+?{|]")
+_COMPARISON = late_pattern(r"(>=|<=|>|<)(.*)")
+_BRANCH = late_pattern(r"[*+?{|]")
 
 
 class FilterError(ValueError):

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from tui.core.text.pattern import late_pattern
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -18,8 +20,8 @@ DOWNLOAD_FACTS = ("id", "path", "name", "url", "error", "error_kind", "unpacked"
 RUN_FACTS = ("done", "failed", "cancelled", "seconds")
 FACTS = frozenset({"event", "state", "dir", "size", *DOWNLOAD_FACTS, *RUN_FACTS})
 """Names of all facts passed to commands, about one download or about the run."""
-PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
-ARGUMENT = re.compile(r"([\w./:=@%+,-]*)\{([a-z_]+)\}")
+PLACEHOLDER = late_pattern(r"\{([a-z_]+)\}")
+ARGUMENT = late_pattern(r"([\w./:=@%+,-]*)\{([a-z_]+)\}")
 """An argument whose end is replaced. Its beginning cannot be code."""
 
 _SHELLS = (
@@ -44,7 +46,7 @@ _LETTERS = {
     "lldb": "o",
 }
 """Programs that run what follows certain options, and the letters of these options."""
-_LONG_OPTION = re.compile(
+_LONG_OPTION = late_pattern(
     r"--?(?:command|eval|exec|execute|expr|expression|print|run|source|code|cmd|ex|rsh"
     r"|to-command|checkpoint-action|use-compress-program|rsync-path|split-string"
     r"|session-command|encodedcommand|info-script|new-volume-script)",
@@ -69,7 +71,7 @@ _ALL_WORDS = frozenset(
     ]
 )
 """Programs that give any of their arguments to a shell, here or elsewhere."""
-_VERSION = re.compile(r"[\d.-]*(?:\.exe)?\Z")
+_VERSION = late_pattern(r"[\d.-]*(?:\.exe)?\Z")
 
 
 def code_arguments(words: Sequence[str]) -> list[int]:

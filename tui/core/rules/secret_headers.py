@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
+from tui.core.text.pattern import late_pattern
 
 HARMLESS = frozenset({"accept", "accept-language", "user-agent"})
 """Request headers that reveal nothing about the user: only these are written to lists
 and to the journal."""
 
-_SECRET = re.compile(
+_SECRET = late_pattern(
     # Parts of names, since every service has names of its own. "author" is harmless.
     "auth(?!ors?(?![a-z]))|bearer|cookie|credential|csrf|jwt|key|location|otp|passphrase"
     "|passw|pwd|private|secret|session|signature|token|xsrf"

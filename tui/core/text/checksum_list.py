@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 
 from tui.core.request import Checksum
+from tui.core.text.pattern import late_pattern
 
 _LINE_LIMIT = 4096
 _KINDS = {
@@ -34,18 +35,20 @@ _LENGTHS = {kind: length for length, kind in _KINDS.items()} | {
     "blake2s": 64,
 }
 _HEX = r"([0-9A-Fa-f]{32,128})"
-_GNU = re.compile(rf"(\\?){_HEX}(?:[ \t]+\*?(.+))?")
-_BSD = re.compile(
+_GNU = late_pattern(rf"(\\?){_HEX}(?:[ \t]+\*?(.+))?")
+_BSD = late_pattern(
     rf"(\\?)(MD5|SHA(?:1|2?-?(?:224|256|384|512))|BLAKE2[bs]) ?\((.+)\) ?= ?{_HEX}",
     re.IGNORECASE | re.ASCII,
 )
-_GPG = re.compile(r"(MD5|SHA(?:1|224|256|384|512)) *= *([0-9A-F \t]+)|()([0-9A-F \t]+)")
-_OTHER_TAG = re.compile(
+_GPG = late_pattern(
+    r"(MD5|SHA(?:1|224|256|384|512)) *= *([0-9A-F \t]+)|()([0-9A-F \t]+)"
+)
+_OTHER_TAG = late_pattern(
     r"([A-Za-z][A-Za-z0-9/_-]{1,19}) ?\((.+)\) ?= ?[0-9A-Za-z+/=]+(?: bytes)?"
 )
-_HEADING = re.compile(r"#\s*([A-Za-z][A-Za-z0-9_-]{1,19})\s+HASH\s*", re.IGNORECASE)
-_SPACED_HEX = re.compile(r"[ \t]+(?:[0-9A-F]{2,8}[ \t]+)*+[0-9A-F]{2,8}")
-_ESCAPED = re.compile(r"\\([\\nr])")
+_HEADING = late_pattern(r"#\s*([A-Za-z][A-Za-z0-9_-]{1,19})\s+HASH\s*", re.IGNORECASE)
+_SPACED_HEX = late_pattern(r"[ \t]+(?:[0-9A-F]{2,8}[ \t]+)*+[0-9A-F]{2,8}")
+_ESCAPED = late_pattern(r"\\([\\nr])")
 _UNESCAPED = {"\\": "\\", "n": "\n", "r": "\r"}
 
 

@@ -16,8 +16,9 @@ from tui.core.text.joiners import (
     is_needed,
     without_needed_joiners,
 )
+from tui.core.text.pattern import late_pattern
 
-_UNSAFE = re.compile(
+_UNSAFE = late_pattern(
     "[\x00-\x1f\x7f-\x9f"  # C0, DEL, C1: cursor movement, colours, titles
     "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # lines and directions
     "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u2065"
@@ -25,15 +26,15 @@ _UNSAFE = re.compile(
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
     "\ud800-\udfff]"  # lone surrogates cannot be encoded
 )
-_USERINFO = re.compile(r"(?<=://)[^/?#]*@")
-_LEADING_USERINFO = re.compile(r"\A[^/?#]*@")
-_HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]*\]|[^/?#:]*)(:[0-9]*)?(?=[/?#]|\Z)")
-_ADDRESS = re.compile(r"\[.*\]|[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
-_MAIL = re.compile(r"(?<=[?&])[A-Za-z][\w.-]*=[^=&@/]+@")
+_USERINFO = late_pattern(r"(?<=://)[^/?#]*@")
+_LEADING_USERINFO = late_pattern(r"\A[^/?#]*@")
+_HOST_AND_PORT = late_pattern(r"(\[[0-9A-Fa-f:.]*\]|[^/?#:]*)(:[0-9]*)?(?=[/?#]|\Z)")
+_ADDRESS = late_pattern(r"\[.*\]|[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
+_MAIL = late_pattern(r"(?<=[?&])[A-Za-z][\w.-]*=[^=&@/]+@")
 # Possessive quantifiers: text from servers and pages gets here, and 2,000 characters of
 # a crafted URL would otherwise take a second.
-_PARAMETER = re.compile(r"([?&;])([^=?&;\s]++)=([^&\s<>;]++)")
-_SECRET = re.compile(
+_PARAMETER = late_pattern(r"([?&;])([^=?&;\s]++)=([^&\s<>;]++)")
+_SECRET = late_pattern(
     r"token|secret|signature|password|passwd|credential|api_?key|access_?key"
     r"|auth(?!ors?\b)|\bsig|\bkey|\bpw",
     re.IGNORECASE,

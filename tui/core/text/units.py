@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import re
 
-_SIZE = re.compile(
+from tui.core.text.pattern import late_pattern
+
+_SIZE = late_pattern(
     r"\s*([0-9]{1,18}(?:\.[0-9]{1,9})?)\s*([kmgtpe]?)(i?b?)(?:/s|ps)?\s*", re.IGNORECASE
 )
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5, "e": 6}

@@ -6,17 +6,17 @@ A file that cannot be read is reported once, before the first request.
 from __future__ import annotations
 
 import os
-import re
 import ssl
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.errors import ErrorKind, LocalError
+from tui.core.text.pattern import late_pattern
 from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_CERTIFICATE = re.compile(
+_CERTIFICATE = late_pattern(
     rb"-----BEGIN CERTIFICATE-----[\sA-Za-z0-9+/=]+-----END CERTIFICATE-----"
 )
 _CERTIFICATE_BYTES = 64 << 10

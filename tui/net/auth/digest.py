@@ -18,6 +18,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from tui.core.request import ANY_LOGIN, DIGEST_LOGIN, origin_of
+from tui.core.text.pattern import late_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from tui.net.auth.credentials import Headers
 
 _WORD = r"[A-Za-z0-9!#$%&'*+.^_`|~/-]+"
-_PART = re.compile(
+_PART = late_pattern(
     rf"(,)|({_WORD})[ \t]*=[ \t]*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s\",]+))|({_WORD})"
 )
 VALUE_LIMIT = 8192
@@ -38,9 +39,9 @@ _ALGORITHMS = {
     "MD5": "md5",
 }
 """Names of hashlib, best first."""
-_PATH = re.compile(r"[/?].*", re.DOTALL)
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_TO_ESCAPE = re.compile(r'(["\\])')
+_PATH = late_pattern(r"[/?].*", re.DOTALL)
+_ESCAPED = late_pattern(r"\\(.)", re.DOTALL)
+_TO_ESCAPE = late_pattern(r'(["\\])')
 
 
 class Challenge:

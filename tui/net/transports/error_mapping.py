@@ -9,12 +9,12 @@ HTTP.
 
 from __future__ import annotations
 
-import re
 import socket
 import ssl
 from typing import TYPE_CHECKING
 
 from tui.core.errors import ErrorKind, FetchError, PermanentError
+from tui.core.text.pattern import late_pattern
 from tui.core.text.sanitize import sanitize
 from tui.net.errors import (
     UNKNOWN_NAMES,
@@ -44,7 +44,7 @@ from tui.net.url import host_port
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_ERRNO = re.compile(r"\[Errno (\d+)\]")
+_ERRNO = late_pattern(r"\[Errno (\d+)\]")
 _NOT_SIGNED = "its certificate is not signed by a trusted authority"
 _OTHER_HOST = "its certificate is for another host"
 # By X509_V_ERR_* number of OpenSSL.
@@ -60,7 +60,7 @@ _CERTIFICATE_REASONS = {
     64: _OTHER_HOST,
 }
 _PROXY_AUTH = ("407", "authorization required", "authentication")
-_STATUS = re.compile(r"([1-5][0-9][0-9])\b")
+_STATUS = late_pattern(r"([1-5][0-9][0-9])\b")
 # RFC 1928 section 6, as socksio words it.
 _SOCKS_REPLIES = {
     "general": "general failure",

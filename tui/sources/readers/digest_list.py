@@ -25,6 +25,7 @@ from tui.core.text.checksum_list import (
     other_digest,
     parse_checksum_line,
 )
+from tui.core.text.pattern import late_pattern
 from tui.core.text.sanitize import sanitize
 from tui.sources.readers.lines import LINE_LIMIT
 from tui.sources.values import folder_url, parse_output_path
@@ -32,16 +33,16 @@ from tui.sources.values import folder_url, parse_output_path
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_SUMS_NAME = re.compile(
+_SUMS_NAME = late_pattern(
     r"(?:md5|sha-?\d*|b2|blake2[bs]?|shasums?)[-_]?(?:sums?)?\d*(?:\.txt|\.asc)?"
     r"|.*\.(?:md5|sha\d+|b2|md5sum|sha\d+sum|b2sum|digests)(?:\.asc)?"
     r"|(?:sha\d+|md5)\.sig|checksums?(?:\.txt|\.md5|\.sha\d+)?|.*-CHECKSUM",
     re.IGNORECASE,
 )
-_DIGEST = re.compile(r"[0-9A-Fa-f]{16,}[ \t]+\*?(\S.*)")
+_DIGEST = late_pattern(r"[0-9A-Fa-f]{16,}[ \t]+\*?(\S.*)")
 """A line that seems to start with a digest."""
 _NOTED_LINES = 5
-_SUFFIX = re.compile(r"\.(?:md5|sha\d+|b2)(?:sum)?$", re.IGNORECASE)
+_SUFFIX = late_pattern(r"\.(?:md5|sha\d+|b2)(?:sum)?$", re.IGNORECASE)
 
 
 def is_sums_line(line: str) -> bool:

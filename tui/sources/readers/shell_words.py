@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from tui.core.text.pattern import late_pattern
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -36,7 +38,7 @@ _WRAPPER = (
     rf"(?:{'|'.join(_RUNS_COMMANDS)})\s+"
     r"(?:-(?:[ug]\s+[\w-]+|n\s+-?\d+|[\w=-]+)\s+)*+"
 )
-_START = re.compile(
+_START = late_pattern(
     rf"(?:[$%>]\s+|PS>\s*)?((?:[({{!]\s*|{_WRAPPER}|{_VARIABLE})*+){_PROGRAM}(?=\s)",
     re.ASCII,
 )
@@ -52,18 +54,18 @@ class Token(NamedTuple):
     """True if the shell acts on it; a quoted ``|`` is a word."""
 
 
-_PLAIN = re.compile(r"[^\s\\'\"$|<>;&()#]+")
-_OPERATOR = re.compile(
+_PLAIN = late_pattern(r"[^\s\\'\"$|<>;&()#]+")
+_OPERATOR = late_pattern(
     r"\|\||\|&|\||;;|;|&&|&>>|&>|&|<<<|<<-?|<>|<&|<|>>|>\||>&|>", re.ASCII
 )
-_IN_DOUBLE_QUOTES = re.compile(r'[^"\\]+')
-_ANSI_QUOTED = re.compile(r"\$'((?:[^'\\]|\\.)*+)'", re.DOTALL)
-_ANSI = re.compile(
+_IN_DOUBLE_QUOTES = late_pattern(r'[^"\\]+')
+_ANSI_QUOTED = late_pattern(r"\$'((?:[^'\\]|\\.)*+)'", re.DOTALL)
+_ANSI = late_pattern(
     r"\\(?:u([0-9A-Fa-f]{1,4})|U([0-9A-Fa-f]{1,8})|x([0-9A-Fa-f]{1,2})|([0-7]{1,3})|(.))",
     re.DOTALL,
 )
 _ANSI_LETTERS = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b"}
-_BACKSLASHES = re.compile(r'(\\*)("?)')
+_BACKSLASHES = late_pattern(r'(\\*)("?)')
 _UNCLOSED = "unclosed quote in the command"
 
 
@@ -278,8 +280,8 @@ def _ansi_character(match: re.Match[str]) -> str:
     return chr(code) if code < 0x110000 else "\N{REPLACEMENT CHARACTER}"
 
 
-_LINE_ENDS = re.compile(r"(?:\r?\n){1,2}|\Z")
-_CMD_OPERATOR = re.compile(r"\|\||&&|[|&]|([0-9]?)(>>|>&|>|<)")
+_LINE_ENDS = late_pattern(r"(?:\r?\n){1,2}|\Z")
+_CMD_OPERATOR = late_pattern(r"\|\||&&|[|&]|([0-9]?)(>>|>&|>|<)")
 
 
 def _split_windows(text: str) -> Iterator[Token]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from tui.core.request import BadRequestLine, Checksum, DownloadRequest
+from tui.core.text.pattern import late_pattern
 from tui.core.text.sanitize import display_url, sanitize
 from tui.sources.patterns import check_pattern, expand_requests
 from tui.sources.readers.lines import LINE_LIMIT
@@ -36,12 +37,12 @@ if TYPE_CHECKING:
 
 OPTION_LIMIT = 1000
 """Maximum option lines of one URL, so that reading an endless list stops."""
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-_URL_START = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_SCHEME = late_pattern(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_URL_START = late_pattern(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _HTTP = ("http://", "https://")
-_BARE_HOST = re.compile(r"(localhost|[\w-]+(\.[\w-]+)+)(:\d+)?([/?].*)?", re.ASCII)
-_OPTION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
-_NOT_TEXT = re.compile("[\ud800-\udfff\ufffd]")
+_BARE_HOST = late_pattern(r"(localhost|[\w-]+(\.[\w-]+)+)(:\d+)?([/?].*)?", re.ASCII)
+_OPTION_NAME = late_pattern(r"[A-Za-z0-9][A-Za-z0-9-]*")
+_NOT_TEXT = late_pattern("[\ud800-\udfff\ufffd]")
 """Characters to which undecodable bytes are decoded."""
 
 

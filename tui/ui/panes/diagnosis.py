@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from tui.core.diagnosis import NO_DIAGNOSIS, Diagnosis, LimitCause
 from tui.core.download import DownloadState
+from tui.core.text.pattern import late_pattern
 from tui.messages import diagnosis_headline, diagnosis_text, queue_text
 from tui.ui.keys.keymap import key_of
 from tui.ui.keys.registry import BY_ID
@@ -15,7 +15,7 @@ from tui.ui.panes.pane import Line, Span
 if TYPE_CHECKING:
     from tui.core.snapshot import EngineSnapshot
 
-_ACTION = re.compile(r"\{(\w{1,40})\}")
+_ACTION = late_pattern(r"\{(\w{1,40})\}")
 
 
 def diagnosis_spans(snapshot: EngineSnapshot, *, is_short: bool = False) -> Line:

@@ -12,8 +12,9 @@ mark is kept back for a moment: if another end mark follows, it was text as well
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
+
+from tui.core.text.pattern import late_pattern
 
 START = "\x1b[200~"
 END = "\x1b[201~"
@@ -34,8 +35,8 @@ STALLED_S = 3.0
 _FEW = 256
 _MANY = 65536
 """Characters behind an end mark that no keyboard sends at once: they are text."""
-_CONTROL = re.compile("\x1b\\[20[01]~|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_MOTION = re.compile(r"\x1b\[<(?:35|39|43|47|51|55|59|63);-?\d+;-?\d+[Mm]")
+_CONTROL = late_pattern("\x1b\\[20[01]~|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_MOTION = late_pattern(r"\x1b\[<(?:35|39|43|47|51|55|59|63);-?\d+;-?\d+[Mm]")
 """The mouse moved with no button pressed: harmless, and frequent."""
 _LONE = frozenset(("\x1b", "\x03", "\x1b[27u", "\x1b[99;5u", "\x1b[27;1u"))
 """Esc and ctrl+c, also in the Kitty protocol: they end a paste without an end mark."""
