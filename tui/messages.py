@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from http import HTTPStatus
 from string import Formatter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -435,7 +434,9 @@ def failure_title(kind: str, status: int) -> str:
     if not kind:
         return "cancelled by you"
     title = kind.replace("_", " ")
-    if kind.startswith("http_") or status == HTTPStatus.FORBIDDEN:
+    if kind.startswith("http_") or status == 403:
+        from http import HTTPStatus  # late: only failures need it
+
         try:
             title = HTTPStatus(status).phrase.lower()
         except ValueError:

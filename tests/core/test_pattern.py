@@ -28,7 +28,7 @@ def test_a_late_pattern_behaves_like_a_compiled_one():
 def test_every_late_pattern_compiles():
     checked = 0
     for package in ("core", "config", "sources", "net", "cli", "ui", "background"):
-        path = getattr(import_module(f"tui.{package}"), "__path__")
+        path = import_module(f"tui.{package}").__path__
         for module in pkgutil.walk_packages(path, f"tui.{package}."):
             for value in vars(import_module(module.name)).values():
                 if type(value).__name__ == "_LatePattern":

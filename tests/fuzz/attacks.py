@@ -15,7 +15,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tui.sources.list_file import ReadOptions, load_stream
+from tui.sources.list_file import load_stream
+from tui.sources.options import ReadOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,7 +16,8 @@ from tui.core.request import BadRequestLine, DownloadRequest, check_url
 from tui.core.text.sanitize import sanitize, sanitize_url
 from tui.net.filename import name_from_disposition, name_from_url, safe_name
 from tui.sources.compressed import CompressionError
-from tui.sources.list_file import ReadOptions, load_stream
+from tui.sources.list_file import load_stream
+from tui.sources.options import ReadOptions
 from tui.sources.readers.commands import parse_command
 from tui.sources.values import parse_folder, parse_header, parse_output_path
 

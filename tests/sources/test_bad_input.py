@@ -8,8 +8,9 @@ import tracemalloc
 import pytest
 
 from tui.core.request import BadRequestLine, DownloadRequest
-from tui.sources.list_file import ReadOptions, detect_format, load_stream
+from tui.sources.list_file import detect_format, load_stream
 from tui.sources.load import load_sources
+from tui.sources.options import ReadOptions
 
 A = "a" * 64
 ML4 = "urn:ietf:params:xml:ns:metalink"

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from tui.core.request import BadRequestLine, DownloadRequest
 from tui.sources import list_file
-from tui.sources.list_file import ReadOptions, load_stream
+from tui.sources.list_file import load_stream
 from tui.sources.load import load_sources
+from tui.sources.options import ReadOptions
 from tui.sources.readers.csv_list import parse_csv
 from tui.sources.readers.json_list import parse_json, parse_json_lines
 

@@ -9,7 +9,8 @@ import pytest
 
 from tui.core.request import BadRequestLine, DownloadRequest
 from tui.core.text.checksum_list import parse_checksum_list
-from tui.sources.list_file import ReadOptions, load_stream
+from tui.sources.list_file import load_stream
+from tui.sources.options import ReadOptions
 from tui.sources.readers.digest_list import is_sums_name
 
 MD5, SHA1, SHA256, SHA512 = "1" * 32, "2" * 40, "3" * 64, "5" * 128

@@ -14,8 +14,9 @@ from tests.support.command import fetchtui
 from tui.core.request import BadRequestLine, DownloadRequest
 from tui.demo.script import ResponseScript
 from tui.sources import list_file, load
-from tui.sources.list_file import ReadOptions, load_stream
+from tui.sources.list_file import load_stream
 from tui.sources.load import load_sources
+from tui.sources.options import ReadOptions
 from tui.sources.readers import columnar, lines
 from tui.sources.readers.fields import Columns
 

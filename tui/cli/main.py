@@ -248,6 +248,8 @@ def _detach(
 
 def _load_requests(line: CommandLine, settings: Settings) -> list[DownloadRequest]:
     """Read all sources; print every error and exit before any download starts."""
+    if not line.sources:
+        return _apply_to_single(line, [])
     from tui.cli.fetch_page import page_fetcher
     from tui.sources.load import load_sources
 
@@ -275,8 +277,6 @@ def _apply_to_single(
     line: CommandLine, requests: list[DownloadRequest]
 ) -> list[DownloadRequest]:
     """Apply the options that are about one file."""
-    from tui.sources.values import parse_output_path
-
     for option, key, value in (
         ("--checksum", "checksum", line.checksum),
         ("--output", "out", line.output),
@@ -291,6 +291,8 @@ def _apply_to_single(
     if line.is_stdout:
         requests = [requests[0]._replace(directory=None)]
     elif line.output is not None:
+        from tui.sources.values import parse_output_path
+
         directory, name = parse_output_path(line.output, "--output")
         requests = [requests[0]._replace(name=name, directory=directory)]
     return requests
@@ -369,10 +371,10 @@ async def _run(
     from contextlib import AsyncExitStack
 
     from tui.core.errors import LocalError
+    from tui.core.postprocess import is_wanted
     from tui.disk.state.host_limits import HostLimits
     from tui.engine.factory import open_engine
     from tui.messages import error_text
-    from tui.postprocess.pipeline import finish_post_processing, post_processing
 
     async with AsyncExitStack() as stack:
         if line.demo:
@@ -392,9 +394,13 @@ async def _run(
         except LocalError as error:
             click.echo(f"fetchtui: {error_text(error)}", err=True)
             return USAGE_ERROR
-        post_processor = await stack.enter_async_context(
-            post_processing(service, settings, uploader)
-        )
+        post_processor = None
+        if uploader is not None or is_wanted(settings):
+            from tui.postprocess.pipeline import post_processing
+
+            post_processor = await stack.enter_async_context(
+                post_processing(service, settings, uploader)
+            )
         if has_dashboard:
             status = await _run_dashboard(
                 line, service, requests, session, resolved, post_processor, remote
@@ -402,6 +408,10 @@ async def _run(
             if session is not None and session.is_handed_over:
                 # Only the steps after finished downloads are waited for.
                 await service.close()
+            if post_processor is None:
+                return status
+            from tui.postprocess.pipeline import finish_post_processing
+
             return await finish_post_processing(
                 post_processor, status, partial(click.echo, err=True)
             )

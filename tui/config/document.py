@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -61,6 +60,8 @@ def _line_of_key(lines: list[str], path: Path) -> int:
     Every start looks up every key in the file. By bisection alone, 30 keys took 160 ms,
     and a list of 2,000 lines took a minute and a half.
     """
+    import tomllib
+
     key = re.escape(str(path[-1]))
     begins = re.compile(rf"""[ \t]*(?:{key}|"{key}"|'{key}')[ \t]*=""")
     for number, line in enumerate(lines):
@@ -81,6 +82,8 @@ def _line_of_key(lines: list[str], path: Path) -> int:
 
 def _parse_start(lines: list[str], limit: int) -> tuple[int, dict[str, Any]]:
     """Parse as many of the first ``limit`` lines as possible; also return how many."""
+    import tomllib
+
     for count in range(limit, 0, -1):
         try:
             return count, tomllib.loads("".join(lines[:count]))
@@ -144,6 +147,8 @@ def read_document(data: bytes, name: str) -> Document:
     Returns:
         All valid settings; ``problems`` lists the invalid ones.
     """
+    import tomllib  # late: most runs have no settings file
+
     document = Document(name)
     try:
         if len(data) > SIZE_LIMIT:

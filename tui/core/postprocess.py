@@ -7,6 +7,19 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tui.core.settings import Settings
+
+
+def is_wanted(settings: Settings) -> bool:
+    """Return True if these settings enable any post-processing besides uploads."""
+    return (
+        settings.hooks.has_any
+        or settings.notify
+        or settings.unpack
+        or settings.server_time
+        or settings.log_file is not None
+    )
+
 
 class PostProcessor(Protocol):
     """Runs beside the downloads; a front end waits for it at the end."""

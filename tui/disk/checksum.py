@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
-import hmac
 import os
 from typing import TYPE_CHECKING
 
@@ -31,6 +29,8 @@ def new_hash(algorithm: str) -> _Hash:
     Old algorithms serve to detect corruption, not for security; builds in FIPS mode
     allow them only with that flag.
     """
+    import hashlib  # late: most runs have no checksums
+
     return hashlib.new(algorithm, usedforsecurity=False)
 
 
@@ -88,7 +88,7 @@ def verify(name: str, expected: Checksum, digest: str) -> None:
     Raises:
         IntegrityError: ``checksum``; the message contains both.
     """
-    if not hmac.compare_digest(expected.digest, digest):
+    if expected.digest != digest:
         raise IntegrityError(
             ErrorKind.CHECKSUM,
             f"{sanitize(name)!r} has {expected.algorithm} {digest},"

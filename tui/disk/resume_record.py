@@ -10,10 +10,8 @@ Everything but the record class blocks.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import secrets
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
@@ -354,11 +352,13 @@ def _create_new(directory: SafeDir, name: str) -> tuple[str, int]:
         if _is_own_temporary(_read(directory, new_name)):
             directory.unlink(new_name)
         else:
-            new_name = f"{secrets.token_hex(8)}{NEW_RECORD}"
+            new_name = f"{os.urandom(8).hex()}{NEW_RECORD}"
     return new_name, directory.create(new_name)
 
 
 def _digest(data: bytes) -> str:
+    import hashlib  # late: small files need no record
+
     return hashlib.sha256(data).hexdigest()
 
 

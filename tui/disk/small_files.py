@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import threading
 from collections import deque
 from dataclasses import dataclass
@@ -345,7 +344,7 @@ class SmallFileBatch(Batch):
 
 
 def _temporary_name() -> str:
-    return f"{TEMPORARY}{secrets.token_hex(8)}{PART}"
+    return f"{TEMPORARY}{os.urandom(8).hex()}{PART}"
 
 
 def _create_temporary(directory: SafeDir) -> tuple[int, str]:

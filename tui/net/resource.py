@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from base64 import b64decode
 from functools import lru_cache
-from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol
 
 from tui.core.errors import ErrorKind, PermanentError, TransientError
@@ -239,6 +238,8 @@ def _auth_detail(response: ResponseMeta) -> str:
 
 def _phrase(status: int) -> str:
     """Return the standard phrase for a status; the server's could be anything."""
+    from http import HTTPStatus  # late: only errors need it
+
     try:
         return f" {HTTPStatus(status).phrase}"
     except ValueError:

@@ -30,6 +30,7 @@ from tui.core.events import (
     RunNotice,
 )
 from tui.core.notices import Notice, NoticeCode
+from tui.core.postprocess import is_wanted
 from tui.core.text.sanitize import sanitize
 from tui.messages import notice_text
 from tui.postprocess.hooks import Ended, HookRunner, placeholder_notice
@@ -81,15 +82,9 @@ def start_pipeline(
     Call it before anything is added. Without a pipeline there is no subscription, and
     so no cost per event.
     """
-    wishes = (
-        settings.hooks.has_any,
-        settings.notify,
-        settings.unpack,
-        settings.server_time,
-        settings.log_file is not None,
-        uploader is not None,
-    )
-    return Pipeline(service, settings, uploader) if any(wishes) else None
+    if uploader is None and not is_wanted(settings):
+        return None
+    return Pipeline(service, settings, uploader)
 
 
 class Pipeline:

@@ -18,8 +18,8 @@ from tui.scale import manifest
 from tui.scale.errors import JobInUseError, ScaleError
 from tui.scale.lanes import Layout, lowest_cap
 from tui.scale.plan import JobPaths, Plan, fingerprint, job_paths, load_plan, make_plan
-from tui.sources.list_file import ReadOptions
 from tui.sources.load import read_sources
+from tui.sources.options import ReadOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tui.core.request import BadRequestLine, DownloadRequest
 from tui.core.text.checksum_list import continues_digest
 from tui.core.text.pattern import late_pattern
 from tui.core.text.sanitize import display_url, sanitize
 from tui.sources.compressed import SUFFIXES, PrefixedStream, decompressed
+from tui.sources.options import ReadOptions
 from tui.sources.page import PAGE_LIMIT, Page
 from tui.sources.patient_stream import PatientStream
 from tui.sources.patterns import expand_requests
@@ -27,7 +28,6 @@ from tui.sources.readers.text_list import parse_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tui.sources.readers.fields import Columns
     from tui.sources.readers.lines import Readable
 
 JSON_LIMIT = 128 << 20
@@ -57,24 +57,6 @@ LIST_SUFFIXES = frozenset(_KINDS) | {
 }
 """Usual suffixes of list files; a list may have any other."""
 _UNSUPPORTED = (".torrent",)
-
-
-class ReadOptions(NamedTuple):
-    """Options for reading a list."""
-
-    notes: list[str] | None = None
-    """Receives a line for everything that is ignored but not an error."""
-    links: str | None = None
-    """Pattern for the links of a page; see ``readers.links.LinkPattern``."""
-    base_url: str | None = None
-    """Base for relative entries of digest lists, pages, Metalink and plain lists."""
-    adds_https: bool = False
-    """Read ``host/path`` in a plain list as an https URL, with a note."""
-    columns: Columns | None = None
-    """Columns of tables and fields of JSON to use instead of the usual ones."""
-    is_limited: bool = True
-    """Stop at the limits of ``readers.lines``; only a caller that keeps no requests in
-    memory may read without them."""
 
 
 _DEFAULTS = ReadOptions()

@@ -16,10 +16,9 @@ from tui.core.errors import FetchError
 from tui.core.request import BadRequestLine, DownloadRequest, check_url
 from tui.core.text.pattern import late_pattern
 from tui.core.text.sanitize import display_url, sanitize
-from tui.sources.list_file import ReadOptions, load_file, load_stream
+from tui.sources.options import ReadOptions
 from tui.sources.page import PAGE_LIMIT, Page
 from tui.sources.patterns import check_pattern, expand_requests
-from tui.sources.readers.digest_list import is_sums_name
 from tui.sources.values import assumed_url
 
 if TYPE_CHECKING:
@@ -167,10 +166,11 @@ def read_sources(
                 yield from _read_stdin(stdin, options)
             is_stdin_read = True
         elif not _URL.match(source):
+            # Imported late: URLs on the command line need no reader of lists.
+            from tui.sources.list_file import load_file
+
             yield from load_file(source, options)
-        elif options.links is not None or (
-            options.base_url is not None and is_sums_name(_name_in(source))
-        ):
+        elif options.links is not None or _is_digest_list(source, options):
             yield from _read_page(source, options, fetch_page)
         else:
             yield from expand_requests(_read_url(source))
@@ -186,9 +186,19 @@ def _complete(source: str, notes: list[str] | None) -> str:
     return url
 
 
+def _is_digest_list(url: str, options: ReadOptions) -> bool:
+    if options.base_url is None:
+        return False
+    from tui.sources.readers.digest_list import is_sums_name
+
+    return is_sums_name(urlsplit(url).path.rpartition("/")[2])
+
+
 def _read_stdin(
     stdin: BinaryIO | None, options: ReadOptions
 ) -> Iterator[DownloadRequest | BadRequestLine]:
+    from tui.sources.list_file import load_stream
+
     if stdin is None:
         yield BadRequestLine("-", "there is no standard input")
         return
@@ -230,6 +240,8 @@ def _read_page(
 def _read_fetched(
     page: Page, where: str, options: ReadOptions
 ) -> Iterator[DownloadRequest | BadRequestLine]:
+    from tui.sources.list_file import load_stream
+
     if len(page.body) > PAGE_LIMIT:
         yield BadRequestLine(where, f"larger than {PAGE_LIMIT >> 20} MiB")
         return
@@ -240,7 +252,3 @@ def _read_fetched(
         yield from load_stream(io.BytesIO(page.body), where, here)
     except ValueError as error:
         yield BadRequestLine(where, f"cannot read: {sanitize(str(error), 200)}")
-
-
-def _name_in(url: str) -> str:
-    return urlsplit(url).path.rpartition("/")[2]

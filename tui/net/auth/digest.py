@@ -11,10 +11,9 @@ returns a realm with quotes in it unescaped, so that a server could add paramete
 
 from __future__ import annotations
 
-import hashlib
+import os
 import re
 from base64 import b64decode
-from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from tui.core.request import ANY_LOGIN, DIGEST_LOGIN, origin_of
@@ -55,6 +54,8 @@ class Challenge:
         Args:
             parameters: unescaped and decoded as Latin-1, by lower-case name.
         """
+        import hashlib  # late: few servers ask for it
+
         self._parameters = parameters
         self._count = 0
         names = list(_ALGORITHMS)
@@ -83,6 +84,8 @@ class Challenge:
             uri: path and query as the transport sends them.
             client_nonce: of the RFC's example; by default a new one.
         """
+        import hashlib
+
         name = _ALGORITHMS[self._algorithm.upper().removesuffix("-SESS")]
 
         def digest(*parts: bytes) -> bytes:
@@ -93,7 +96,7 @@ class Challenge:
         user, password = (text.encode() for text in credentials)
         self._count += 1
         count = b"%08x" % self._count
-        client = client_nonce.encode() or token_hex(16).encode()
+        client = client_nonce.encode() or os.urandom(16).hex().encode()
         secret = digest(user, realm, password)
         if self._algorithm.upper().endswith("-SESS"):
             secret = digest(secret, nonce, client)

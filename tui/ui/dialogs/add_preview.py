@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from tui.core.request import BadRequestLine, DownloadRequest, origin_of
 from tui.core.text.sanitize import sanitize
 from tui.core.text.units import format_size
-from tui.sources.list_file import ReadOptions, load_file, load_stream
+from tui.sources.list_file import load_file, load_stream
 from tui.sources.load import ITEM_LIMIT, Key, key_of
+from tui.sources.options import ReadOptions
 from tui.ui.panes.pane import Line, Pane, Span, clip
 from tui.ui.style.format import count
 

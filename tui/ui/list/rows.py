@@ -8,7 +8,6 @@ for the visible rows and decides how often their figures change.
 from __future__ import annotations
 
 import time
-from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.download import ACTIVE, ENDED, DownloadState
@@ -226,7 +225,7 @@ def _reason(row: DownloadSnapshot, width: int) -> str:
     code = str(row.status) if row.status >= 400 else ""
     # Kinds such as http_5xx add nothing to the status.
     kind = "" if row.error_kind.startswith("http_") else row.error_kind
-    if row.status == HTTPStatus.FORBIDDEN:
+    if row.status == 403:
         kind = "forbidden"
     short = " ".join([code, kind.replace("_", " ")]).strip()
     if short:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -91,4 +90,8 @@ class LagComparison:
 
     def _lag(self, is_inline: bool) -> float | None:
         lags = self._lags[is_inline]
-        return median(lags) if len(lags) >= _NEEDED else None
+        if len(lags) < _NEEDED:
+            return None
+        from statistics import median  # late: only the comparison needs it
+
+        return median(lags)
