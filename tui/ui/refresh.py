@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from tui.core.listing.query import View
 from tui.ui.list.advice import cursor_advice
@@ -41,8 +40,7 @@ class ScreenState(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(NamedTuple):
     """The widgets that are refreshed."""
 
     header: HeaderBar

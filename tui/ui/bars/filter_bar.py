@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from textual import on
@@ -19,11 +18,12 @@ HINT = "words · is:failed · host:name · size:>1G · /regex/ · -not"
 class FilterBar(Horizontal):
     """One line above the list; Enter keeps the filter, Escape clears it."""
 
-    @dataclass
     class FilterChanged(Message):
         """The list should show only what matches this valid filter."""
 
-        text: str
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
 
     class Left(Message):
         """The user finished typing; the filter stays."""

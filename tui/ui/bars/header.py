@@ -6,7 +6,6 @@ rate limit can be clicked.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
@@ -32,12 +31,13 @@ _COUNTED = (_S.QUEUED, _S.WAITING, _S.PAUSED, _S.DONE, _S.FAILED, _S.CANCELLED)
 _BAR_MIN = 18
 
 
-@dataclass
 class ActionPressed(Message):
     """The user clicked something that represents an action of the registry."""
 
-    action: str
-    """The action's id."""
+    def __init__(self, action: str) -> None:
+        """Name the action by its id."""
+        super().__init__()
+        self.action = action
 
 
 class HeaderBar(Pane):

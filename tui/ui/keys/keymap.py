@@ -14,7 +14,6 @@ text that mentions a key asks ``key_of`` for it, so it names the key that is bou
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 from unicodedata import name as unicode_name
@@ -125,7 +124,7 @@ class Keymap:
             if id not in keys:
                 keys[id] = self._remaining_defaults(action, owners)
         self.actions = tuple(
-            replace(action, keys=keys[id]) for id, action in self._defaults.items()
+            action._replace(keys=keys[id]) for id, action in self._defaults.items()
         )
         self.by_id = {action.id: action for action in self.actions}
         return self.problems

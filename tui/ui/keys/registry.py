@@ -11,9 +11,8 @@ Functions of ``conditions`` decide when an action is enabled.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.download import DownloadState
 from tui.ui.keys import conditions as when
@@ -52,8 +51,7 @@ _ONLY_READ = frozenset(
 """Actions on downloads that change none of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(NamedTuple):
     """One thing a user can do."""
 
     id: str

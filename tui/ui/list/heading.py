@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from textual.message import Message
@@ -18,11 +17,12 @@ class ListHeading(Pane):
     DEFAULT_CSS = "ListHeading { height: 1; }"
     has_frame = False
 
-    @dataclass
     class Pressed(Message):
         """Asks to sort by a column; a second time, to reverse the order."""
 
-        sort: SortKey
+        def __init__(self, sort: SortKey) -> None:
+            super().__init__()
+            self.sort = sort
 
     def __init__(self, **options: Any) -> None:
         """Accept the options of any Textual widget."""

@@ -8,7 +8,6 @@ needed 147 ms per frame; this widget needs less than 5 ms.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.segment import Segment
@@ -60,11 +59,12 @@ class DownloadList(ScrollView, can_focus=True):
     """
     ALLOW_SELECT = False
 
-    @dataclass
     class Opened(Message):
         """A row was double-clicked."""
 
-        id: int
+        def __init__(self, id: int) -> None:
+            super().__init__()
+            self.id = id
 
     class Searched(Message):
         """A search that a key started takes long, or is complete."""

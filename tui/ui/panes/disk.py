@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
@@ -75,11 +74,12 @@ class BusyShares:
 class DiskPane(Pane):
     """A line per writer thread, then queue, buffer, speed and loop lag."""
 
-    @dataclass
     class WritersChanged(Message):
         """Asks for more or fewer writer threads."""
 
-        delta: int
+        def __init__(self, delta: int) -> None:
+            super().__init__()
+            self.delta = delta
 
     class InlineToggled(Message):
         """Asks to write on the event loop, or in the executor again."""

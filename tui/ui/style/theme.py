@@ -78,7 +78,7 @@ def wrong_theme(name: str) -> str:
     return f"unknown theme {sanitize(name, 60)!r}{near}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class Palette:
     """Rich styles, built once per theme and looked up by name when drawing."""
 
