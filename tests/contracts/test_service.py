@@ -453,6 +453,18 @@ async def test_a_running_download_is_not_idle(world):
     await asyncio.wait_for(idle, 10)
 
 
+async def test_several_can_wait_until_it_is_idle(world):
+    ids = await world.put(_S.DOWNLOADING)
+    first, second, last = (
+        asyncio.ensure_future(world.service.wait_idle()) for _ in range(3)
+    )
+    await asyncio.sleep(0)
+    last.cancel()
+    await asyncio.wait([last])
+    world.service.cancel(ids)
+    await asyncio.wait_for(asyncio.gather(first, second), 10)
+
+
 async def test_closing_twice_is_safe(world):
     await world.put(_S.DOWNLOADING)
     await world.service.close()

@@ -105,7 +105,7 @@ class Engine:
         """Downloads that ``pause_all`` paused, for ``resume_all`` to resume."""
         self._pause_reason: PauseReason | None = None
         """The error that paused the queue; ``None`` if the user did."""
-        self._idle: asyncio.Future[None] | None = None
+        self._idle_waiters: set[asyncio.Future[None]] = set()
         self._closing: asyncio.Future[None] | None = None
         if context.settings.auto:
             self._tuner.switch(True)
@@ -607,8 +607,12 @@ class Engine:
     async def wait_idle(self) -> None:
         """Return when nothing makes progress without the user."""
         while not self._is_idle():
-            self._idle = asyncio.get_running_loop().create_future()
-            await self._idle
+            waiter = asyncio.get_running_loop().create_future()
+            self._idle_waiters.add(waiter)
+            try:
+                await waiter
+            finally:
+                self._idle_waiters.discard(waiter)
 
     async def close(self) -> None:
         """Stop everything; what runs is kept for a resume."""
@@ -732,8 +736,9 @@ class Engine:
         if not self._is_idle():
             return
         self._ticker.account_idle()
-        if self._idle is not None and not self._idle.done():
-            self._idle.set_result(None)
+        for waiter in self._idle_waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
     def _is_idle(self) -> bool:
         if self._workers.is_paused and self._pause_reason is not None:
