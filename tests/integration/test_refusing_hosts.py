@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -97,6 +98,25 @@ async def test_the_next_run_does_not_ask_for_more_than_a_host_accepted(
     assert refused[0] > 2
     # A probe for one more slot may be refused.
     assert refused[1] <= 1
+
+
+async def test_remembered_limits_are_read_in_a_thread(tmp_path: Path) -> None:
+    threads = []
+
+    class Limits(HostLimits):
+        def load(self, now: float) -> dict[str, int]:
+            threads.append(threading.current_thread())
+            return {"http://a": 3}
+
+    limits = Limits(tmp_path / "state")
+    settings = Settings(output_dir=tmp_path / "out")
+    engine = await open_engine(settings, host_limits=limits)
+    try:
+        assert engine._context.queue.remembered == {"http://a": 3}
+    finally:
+        await engine.close()
+    assert threading.current_thread() not in threads
+    assert len(threads) == 1
 
 
 async def test_automatic_concurrency_opens_16_connections_per_host_at_most(

@@ -77,8 +77,6 @@ class Engine:
     ) -> None:
         self._context = context
         self._host_limits = host_limits
-        if host_limits is not None:
-            context.queue.remembered = host_limits.load(context.clock.wall())
         self._registry = context.registry
         self._outcome = AttemptOutcome(
             context, self._requeue, self._pause_queue, self._check_idle

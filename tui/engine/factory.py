@@ -22,12 +22,13 @@ from tui.net.session import HttpSession
 from tui.net.session_config import load_session_config
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from tui.core.clock import Clock
     from tui.core.settings import Settings
     from tui.disk.state.host_limits import HostLimits
     from tui.engine.session.session import SavedSession
+    from tui.net.session_config import SessionConfig
 
 
 async def open_engine(
@@ -60,12 +61,16 @@ async def open_engine(
     try:
         await folders.folder("")
         # In a thread: it reads files, and may wait for the keyring to be unlocked.
-        config = await asyncio.to_thread(load_session_config, settings)
+        config, remembered = await asyncio.to_thread(
+            _read_files, settings, host_limits, clock.wall()
+        )
         http = HttpSession(settings, config)
     except BaseException:
         await folders.close()
         await writer.close()
         raise
+    queue = DownloadQueue(settings.per_host, settings.hosts)
+    queue.remembered = remembered
     context = EngineContext(
         settings=settings,
         clock=clock,
@@ -74,7 +79,7 @@ async def open_engine(
         writer=writer,
         folders=folders,
         registry=DownloadRegistry(clock),
-        queue=DownloadQueue(settings.per_host, settings.hosts),
+        queue=queue,
         bus=EventBus(),
         mirrors=MirrorSelector(),
         limiter=Limiter(settings.rate_limit, clock),
@@ -86,6 +91,14 @@ async def open_engine(
     if session is not None:
         session.follow(engine, context)
     return engine
+
+
+def _read_files(
+    settings: Settings, host_limits: HostLimits | None, now: float
+) -> tuple[SessionConfig, Mapping[str, int]]:
+    """Return what settings name in files, and the limits that hosts had before."""
+    remembered = host_limits.load(now) if host_limits is not None else {}
+    return load_session_config(settings), remembered
 
 
 def _new_writer(settings: Settings, clock: Clock) -> DiskWriter:
