@@ -156,6 +156,20 @@ async def test_a_running_download_can_be_cancelled_and_removed_in_one_turn(world
     await world.reach(ids, _S.DONE)
 
 
+@pytest.mark.parametrize(
+    ("verb", "state"),
+    [("retry", _S.FAILED), ("resume", _S.CANCELLED), ("cancel", _S.FAILED)],
+)
+async def test_removed_downloads_are_left_alone(world, verb, state):
+    ids = await world.put(state)
+    world.service.remove(ids)
+    assert getattr(world.service, verb)(ids) == []
+    await world.sync()
+    assert world.service.snapshot().total == 0
+    assert world.service.restore(ids) == ids
+    assert states(world, ids) == {state}
+
+
 @pytest.mark.parametrize("state", [_S.DOWNLOADING, _S.PAUSED])
 async def test_what_has_not_ended_cannot_be_removed(world, state):
     ids = await world.put(state)

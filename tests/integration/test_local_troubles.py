@@ -75,6 +75,23 @@ async def test_a_full_disk_pauses_the_queue_and_free_space_resumes_it(
     assert digest(disk.path / "small") == small.sha256()
 
 
+async def test_free_space_does_not_bring_removed_downloads_back(
+    server: ScriptedServer, start: Start, disk: SmallDisk
+) -> None:
+    server.add("/large", ResponseScript(LARGE, etag='"1"'))
+    async with start() as engine:
+        engine.add([request_for(server.url("/large"))])
+        await engine.wait_idle()
+        assert engine.snapshot().pause_reason.kind is ErrorKind.DISK_FULL
+        assert engine.remove([0]) == [0]
+        disk.grow(20 * MIB)
+        engine.resume_all()
+        await engine.wait_idle()
+        assert engine.snapshot().total == 0
+        assert engine.rows([0])[0].state is S.FAILED
+    assert len(server.requests) == 1
+
+
 async def test_what_fits_when_the_disk_fills_up_is_not_fetched_again(
     server: ScriptedServer,
     start: Start,

@@ -237,6 +237,9 @@ class FakeService:
         self.push(event)
         self._moved.set()
 
+    def _not_removed(self, ids: Iterable[int]) -> list[int]:
+        return [id for id in ids if id not in self.dropped]
+
     def _note(self, verb: str, *arguments: Any) -> None:
         self.calls[verb] += 1
         self.last = (verb, *arguments)
@@ -263,7 +266,7 @@ class FakeService:
 
     def cancel(self, ids: Iterable[int]) -> list[int]:
         changed = []
-        for id in ids:
+        for id in self._not_removed(ids):
             row = self.downloads[id]
             if row.state in (_S.DONE, _S.CANCELLED):
                 continue
@@ -274,7 +277,7 @@ class FakeService:
 
     def pause(self, ids: Iterable[int]) -> list[int]:
         changed = []
-        for id in ids:
+        for id in self._not_removed(ids):
             row = self.downloads[id]
             if row.state in ENDED - {_S.CANCELLED} or row.state is _S.PAUSED:
                 continue
@@ -285,7 +288,7 @@ class FakeService:
 
     def _queue_again(self, ids: Iterable[int], states: set[DownloadState]) -> list[int]:
         changed = []
-        for id in ids:
+        for id in self._not_removed(ids):
             row = self.downloads[id]
             if row.state in states:
                 row.error = row.error_kind = ""
@@ -310,7 +313,7 @@ class FakeService:
     def undo_retry(self, ids: Iterable[int]) -> list[int]:
         changed = [
             id
-            for id in ids
+            for id in self._not_removed(ids)
             if id in self.failures and self.downloads[id].state is not _S.DONE
         ]
         for id in changed:
@@ -323,7 +326,9 @@ class FakeService:
         return changed
 
     def remove(self, ids: Iterable[int]) -> list[int]:
-        changed = [i for i in ids if self.downloads[i].state in ENDED]
+        changed = [
+            id for id in self._not_removed(ids) if self.downloads[id].state in ENDED
+        ]
         self.dropped.update(changed)
         self.revision += 1
         self._note("remove", changed)

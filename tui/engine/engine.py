@@ -175,7 +175,7 @@ class Engine:
 
     def restore(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
         """Restore removed downloads."""
-        return [d.id for d in self._known(ids) if self._registry.restore(d)]
+        return [d.id for d in self._at(ids) if self._registry.restore(d)]
 
     def request(self, id: DownloadId) -> DownloadRequest:
         """Return what a download was asked to fetch; never show it."""
@@ -248,7 +248,7 @@ class Engine:
 
     async def delete_data(self, ids: Iterable[DownloadId]) -> Deletion:
         """Delete what removed downloads left on disk."""
-        return await delete_data(self._context, self._known(ids))
+        return await delete_data(self._context, self._at(ids))
 
     def set_url(self, id: DownloadId, url: str) -> None:
         """Give a download another URL; its bytes are kept if they prove the same.
@@ -710,6 +710,11 @@ class Engine:
     def _known(self, ids: Iterable[DownloadId]) -> Iterator[Download]:
         downloads = self._registry.downloads
         return (downloads[id] for id in ids if 0 <= id < len(downloads))
+
+    def _known(self, ids: Iterable[DownloadId]) -> Iterator[Download]:
+        """Return those that are not removed: a verb must not bring one back."""
+        removed = self._registry.removed
+        return (d for d in self._at(ids) if d.id not in removed)
 
     def _requeue(self, download: Download) -> None:
         if download.state is _S.QUEUED:

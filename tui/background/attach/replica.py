@@ -319,7 +319,8 @@ class Replica:
         verb = self._call("undo_retry", ids=ids)
         for id in ids if verb else ():
             failure = self._failures.pop(id, None)
-            if failure is not None and self._states.get(id) != _S.DONE:
+            state = self._states.get(id)
+            if failure is not None and state != _S.DONE and not state & REMOVED:
                 self._states.assume(id, _S.FAILED, verb)
                 self._rows[id] = failure
                 changed.append(id)
@@ -420,7 +421,7 @@ class Replica:
         verb = self._call(name, ids=ids)
         if not verb:
             return []
-        changed = [id for id in ids if self._states.get(id) & ~REMOVED in states]
+        changed = [id for id in ids if self._states.get(id) in states]
         for id in changed:
             self._states.assume(id, state, verb)
         self._bump()
