@@ -313,6 +313,14 @@ async def test_a_download_can_get_another_url(world):
     await until(lambda: world.service.rows([id])[0].url == url)
 
 
+async def test_a_finished_download_keeps_its_url(world):
+    (id,) = await world.put(_S.DONE)
+    url = world.service.rows([id])[0].url
+    world.service.set_url(id, "http://127.0.0.1:9/other")
+    await world.sync()
+    assert world.service.rows([id])[0].url == url
+
+
 async def test_limits_show_in_the_next_snapshot(world):
     service = world.service
     service.set_concurrency(3)

@@ -124,6 +124,76 @@ async def test_a_change_survives_pause_and_resume(engine, server, tmp_path):
     assert last.range is None, "the part file has the old name"
 
 
+async def test_pausing_and_resuming_all_does_not_lose_a_changed_download(
+    engine, server
+):
+    id = await stalled(engine, server)
+    url = server.add("/new.bin", ResponseScript(BODY, etag='"1"'))
+    engine.set_url(id, url)
+    engine.pause_all()
+    engine.resume_all()
+    await until(lambda: state(engine, id) is _S.DONE)
+    assert engine.rows([id])[0].url == url
+
+
+@pytest.mark.parametrize("is_url_first", [True, False])
+async def test_two_changes_of_a_paused_download_leave_it_paused(
+    engine, server, is_url_first
+):
+    id = await stalled(engine, server)
+    url = server.add("/new.bin", ResponseScript(BODY, etag='"1"'))
+    engine.pause([id])
+    if is_url_first:
+        engine.set_url(id, url)
+    request = engine.request(id)._replace(headers=(("X-Test", "new"),))
+    engine.change_request(id, request)
+    engine.change_request(id, engine.request(id)._replace(mirrors=(url,)))
+    if not is_url_first:
+        engine.set_url(id, url)
+    await until(lambda: engine.rows([id])[0].url == url)
+    assert state(engine, id) is _S.PAUSED
+    assert engine.request(id) == request._replace(mirrors=(url,))
+    assert not server.requests_for("/new.bin")
+
+
+@pytest.mark.parametrize("is_applied", [True, False])
+async def test_new_headers_leave_a_url_that_a_user_set(engine, server, is_applied):
+    id = await stalled(engine, server)
+    url = server.add("/new.bin", ResponseScript(BODY, etag='"1"'))
+    if is_applied:
+        engine.pause([id])
+    engine.set_url(id, url)
+    if is_applied:
+        await until(lambda: engine.rows([id])[0].url == url)
+    request = engine.request(id)._replace(headers=(("X-Test", "new"),))
+    engine.change_request(id, request)
+    engine.resume([id])
+    await until(lambda: state(engine, id) is _S.DONE)
+    assert engine.rows([id])[0].url == url
+
+
+async def test_new_mirrors_replace_a_url_that_a_user_set(engine, server):
+    id = await stalled(engine, server)
+    engine.set_url(id, server.url("/old.bin"))
+    url = server.add("/new.bin", ResponseScript(BODY, etag='"1"'))
+    engine.change_request(id, engine.request(id)._replace(mirrors=(url,)))
+    await until(lambda: state(engine, id) is _S.DONE)
+    assert engine.rows([id])[0].url == url
+    assert not server.requests_for("/old.bin")
+
+
+async def test_a_change_right_before_the_end_is_not_lost(engine, server):
+    id = await stalled(engine, server)
+    url = server.add("/new.bin", ResponseScript(BODY, etag='"1"'))
+    request = engine.request(id)._replace(headers=(("X-Test", "new"),))
+    engine.change_request(id, request)
+    engine.set_url(id, url)
+    await engine.close()
+    row = engine.rows([id])[0]
+    assert (row.url, row.state) == (url, _S.QUEUED)
+    assert engine.request(id) == request
+
+
 async def test_a_new_name_leaves_the_old_part_file(engine, server, tmp_path):
     id = await stalled(engine, server)
     engine.change_request(id, engine.request(id)._replace(name="b.bin"))

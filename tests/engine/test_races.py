@@ -10,7 +10,7 @@ import tempfile
 from collections import Counter
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -52,12 +52,22 @@ VERBS = (
         "resume_all",
         "pause and resume the queue",
         "url",
+        "request",
         "rate",
         "writers",
         "inline",
         "wait",
     ),
 )
+
+
+class Wanted(NamedTuple):
+    """What a download is to fetch after all changes."""
+
+    url: str
+    headers: tuple[tuple[str, str], ...]
+
+
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(VERBS),
@@ -86,8 +96,10 @@ def script_for(number: int) -> ResponseScript:
     return ResponseScript(body, **common)
 
 
-def press(engine: Engine, server: ScriptedServer, step: Step) -> None:
-    """Do what one key does."""
+def press(
+    engine: Engine, server: ScriptedServer, step: Step, wanted: dict[int, Wanted]
+) -> None:
+    """Do what one key does; ``wanted`` is what the downloads are to fetch."""
     verb, id, amount = step
     ids = range(len(BODIES))
     if verb == "concurrency":
@@ -100,8 +112,8 @@ def press(engine: Engine, server: ScriptedServer, step: Step) -> None:
         engine.set_per_host(amount)
     elif verb == "reorder":
         engine.reorder([id, amount], list(Move)[amount % 4])
-    elif verb == "url":
-        engine.set_url(id, server.url(f"/{'b' if amount % 2 else 'a'}/{id}.bin"))
+    elif verb in ("url", "request"):
+        change(engine, server, step, wanted)
     elif verb == "rate":
         engine.set_rate_limit((None, 1_000_000, 50_000_000)[amount % 3])
     elif verb == "writers":
@@ -119,6 +131,33 @@ def press(engine: Engine, server: ScriptedServer, step: Step) -> None:
         for word in words:
             if word not in ("all", "and"):
                 getattr(engine, word)(chosen)
+
+
+def change(
+    engine: Engine, server: ScriptedServer, step: Step, wanted: dict[int, Wanted]
+) -> None:
+    """Change the URL or the headers of a download that is not done."""
+    verb, id, amount = step
+    is_late = is_at_its_end(engine, id)
+    if verb == "url":
+        url = server.url(f"/{'b' if amount % 2 else 'a'}/{id}.bin")
+        engine.set_url(id, url)
+        if not is_late:
+            wanted[id] = wanted[id]._replace(url=url)
+        return
+    headers = (("X-Test", str(amount)),)
+    request = engine.request(id)._replace(headers=headers)
+    if is_late:
+        with pytest.raises(ValueError, match="done"):
+            engine.change_request(id, request)
+        return
+    engine.change_request(id, request)
+    wanted[id] = wanted[id]._replace(headers=headers)
+
+
+def is_at_its_end(engine: Engine, id: int) -> bool:
+    download = engine._context.registry.downloads[id]
+    return download.state is S.DONE or engine._is_finishing(download)
 
 
 def recount(registry: DownloadRegistry) -> dict[str, object]:
@@ -163,8 +202,9 @@ async def play(steps: list[Step], directory: Path, complaints: list[str]) -> Non
                 for n, url in enumerate(urls)
             )
             registry = engine._context.registry
+            wanted = {n: Wanted(url, ()) for n, url in enumerate(urls)}
             for step in steps:
-                press(engine, server, step)
+                press(engine, server, step, wanted)
                 check_sums(registry)
                 # As short as one turn of the loop, or as long as some chunks take.
                 await asyncio.sleep((0, 0, 0, 0.002, 0.01, 0.03, 0.06)[step[2]])
@@ -180,6 +220,9 @@ async def play(steps: list[Step], directory: Path, complaints: list[str]) -> Non
             rows = engine.rows(range(len(BODIES)))
             wrong = [row for row in rows if row.state is not S.DONE]
             assert not wrong, wrong
+            assert {
+                row.id: Wanted(row.url, engine.request(row.id).headers) for row in rows
+            } == wanted
             assert engine._context.registry.open_connections == 0
             assert engine.snapshot().active == 0
             assert engine.snapshot().disk.in_flight == 0
@@ -229,6 +272,11 @@ def files_of_a_quiet_run() -> int:
 @example(steps=[("cancel and resume", n % 8, n % 5) for n in range(40)])
 @example(steps=[("cancel all", 0, 0), ("resume all", 0, 0)] * 3)
 @example(steps=[("url", n % 8, n % 7) for n in range(40)])
+@example(steps=[("wait", 0, 5), ("url", 0, 1), ("pause and resume", 0, 0)] * 4)
+@example(steps=[("wait", 0, 5), ("request", 0, 1), ("cancel and resume", 0, 0)] * 4)
+@example(
+    steps=[("wait", 0, 5), ("url", 0, 1), ("pause and resume the queue", 0, 0)] * 4
+)
 def test_everything_is_complete_whatever_is_pressed(steps: list[Step]) -> None:
     complaints: list[str] = []
     handler = Complaints(complaints)

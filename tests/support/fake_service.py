@@ -434,9 +434,12 @@ class FakeService:
         row.version += 1
 
     def set_url(self, id: int, url: str) -> None:
-        self.downloads[id].url = check_url(url)
-        self.downloads[id].version += 1
+        check_url(url)
         self._note("set_url", id, url)
+        row = self.downloads[id]
+        if row.state is not _S.DONE:
+            row.url = url
+            row.version += 1
 
     def add_note(self, id: int, notice: Notice, *, is_news: bool = True) -> None:
         self.downloads[id].note = notice

@@ -161,7 +161,7 @@ class DashboardService(Protocol):
         """Give a download another URL, say because its link expired.
 
         Bytes on disk are kept if the server proves that it is the same file. A running
-        download restarts its attempt.
+        download restarts its attempt. One that is done keeps its URL.
 
         Raises:
             ValueError: ``core.request.check_url`` refuses it.

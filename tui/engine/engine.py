@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import TYPE_CHECKING
 
 from tui.core import events
@@ -86,7 +85,9 @@ class Engine:
             context.settings, context.folders, context.writer, jobs.values
         )
         worker = DownloadWorker(context, self._targets, self._outcome)
-        self._workers = WorkerPool(context, worker.run, self._check_idle)
+        self._workers = WorkerPool(
+            context, worker.run, self._after_stop, self._check_idle
+        )
         self._limits = LimitControl(context, self._go)
         self._lag = LoopLag()
         self._tuner = AutoTuner(
@@ -195,32 +196,29 @@ class Engine:
         if download.state is _S.DONE or self._is_finishing(download):
             raise ValueError("the download is done")
         job = self._registry.job(download)
+        is_other = request.mirrors != self.request(id).mirrors
+        if is_other and job.next_url not in request.mirrors:
+            job.next_url = ""  # the newer change counts
         job.next_request = request
-        if job.next_url not in request.mirrors:
-            job.next_url = ""
-        if job.task is None:
-            self._after_stop(job)
-        else:
-            self._restart(job)
+        self._apply_changes(job)
 
-    def _restart(self, job: Job) -> None:
-        """Stop the worker on a job; apply what is to change and queue it again then.
+    def _apply_changes(self, job: Job) -> None:
+        """Apply what is to change on a job, once no worker is on it.
 
         A download that a user has stopped, also meanwhile, stays stopped.
         """
-        if job.download.state in ACTIVE:
+        if job.task is None:
+            self._after_stop(job)
+        elif job.download.state in ACTIVE:
             self._stop([job.download.id], _S.PAUSED, events.Paused)
             job.restarts = True
-        job.then = partial(self._after_stop, job)
 
     def _after_stop(self, job: Job) -> None:
         """Apply changes to a job that has no worker any more, and queue it if due."""
         if job.next_request is not None:
             self._apply_request(job)
         if job.next_url:
-            url, job.next_url = job.next_url, ""
-            job.missing = ""
-            self._apply_url(job.download, url)
+            self._apply_url(job)
         self._requeue(job.download)
         restarts, job.restarts = job.restarts, False
         if restarts:
@@ -231,7 +229,9 @@ class Engine:
         download, request = job.download, job.next_request
         assert request is not None
         old, download.request, job.next_request = download.request, request, None
-        if request.url != old.url or download.url not in request.mirrors:
+        is_moved = request.url != old.url or download.url not in request.mirrors
+        # Other changes leave a URL that the user has set.
+        if request.mirrors != old.mirrors and is_moved:
             self._context.queue.end_refusal(download)
             download.url = request.url
             download.origin = origin_of(request.url)
@@ -253,22 +253,23 @@ class Engine:
     def set_url(self, id: DownloadId, url: str) -> None:
         """Give a download another URL; its bytes are kept if they prove the same.
 
+        One that is done, or being renamed, keeps its URL.
+
         Raises:
             ValueError: the URL cannot be downloaded, with the reason.
         """
         check_url(url)
         download = self._registry.downloads[id]
-        job = self._registry.jobs.get(id)
-        if job is not None and job.task is not None:
-            job.next_url = url
-            self._restart(job)
+        if download.state is _S.DONE or self._is_finishing(download):
             return
-        if job is not None:
-            job.missing = ""
-        self._apply_url(download, url)
-        self._requeue(download)
+        job = self._registry.job(download)
+        job.next_url = url
+        self._apply_changes(job)
 
-    def _apply_url(self, download: Download, url: str) -> None:
+    def _apply_url(self, job: Job) -> None:
+        """Make the next URL of a job the current one; no worker is on it."""
+        download, url = job.download, job.next_url
+        job.next_url = job.missing = ""
         self._context.queue.end_refusal(download)
         download.url = url
         download.origin = origin_of(url)
@@ -647,9 +648,12 @@ class Engine:
         now = self._context.clock.wall()
         for download in self._known(ids):
             job = self._registry.jobs.get(download.id)
+            restarts = job is not None and job.restarts
             if job is not None:
                 job.restarts = False
             if download.state in ENDED - {_S.FAILED} or download.state is state:
+                if restarts:
+                    changed.append(download.id)  # it was going to be queued again
                 continue
             if download.state is _S.FAILED and state is not _S.CANCELLED:
                 continue
@@ -660,8 +664,6 @@ class Engine:
             if job is not None:
                 job.cancel_retry()
                 self._workers.stop(job)
-                if job.has_changes:
-                    job.then = partial(self._after_stop, job)
             changed.append(download.id)
             self._context.bus.publish(event(download.id, now))
         self._check_idle()
@@ -690,24 +692,25 @@ class Engine:
                 note_failure(job)
             if job is not None:
                 job.reset_attempts()
+                job.restarts = False
             self._registry.move(download, _S.QUEUED)
             download.error = download.error_kind = ""
             download.finished_at = 0.0
             if job is not None and job.missing:
                 fail_queued(self._context, download, job.missing)
                 continue
-            if job is not None and job.task is not None:
-                # Its last worker is still closing the part file: queue it then.
-                job.then = partial(self._after_stop, job)
-            else:
+            if job is None or job.task is None:
                 self._context.queue.push(download)
+            # Otherwise its last worker is still closing the part file; when it has
+            # done so, ``_after_stop`` queues the download.
             changed.append(download.id)
             self._context.bus.publish(events.Queued(download.id, now))
         if changed:
             self._go()
         return changed
 
-    def _known(self, ids: Iterable[DownloadId]) -> Iterator[Download]:
+    def _at(self, ids: Iterable[DownloadId]) -> Iterator[Download]:
+        """Return the downloads with these ids, without ids that do not exist."""
         downloads = self._registry.downloads
         return (downloads[id] for id in ids if 0 <= id < len(downloads))
 

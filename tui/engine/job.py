@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
 
     from tui.core.download import Download
     from tui.core.request import DownloadRequest
@@ -150,7 +149,6 @@ class Job:
         "slot_origin",
         "target",
         "task",
-        "then",
         "transfer",
         "whole_only",
     )
@@ -205,17 +203,10 @@ class Job:
         another mirror meanwhile."""
         self.is_stopping = False
         """Its worker has been cancelled and is saving what it has."""
-        self.then: Callable[[], None] | None = None
-        """Called when the worker has finished with it."""
         self.transfer: RunningTransfer | None = None
 
     def __repr__(self) -> str:
         return f"<Job of {self.download!r}>"
-
-    @property
-    def has_changes(self) -> bool:
-        """Return True if something is to change when its worker has stopped."""
-        return self.next_request is not None or bool(self.next_url)
 
     def on_exists(self, default: OnExists) -> OnExists:
         """Return what to do if the download's name is taken."""

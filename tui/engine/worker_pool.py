@@ -30,6 +30,7 @@ class WorkerPool:
         self,
         context: EngineContext,
         run: Callable[[Job], Awaitable[None]],
+        on_released: Callable[[Job], None],
         on_idle: Callable[[], None],
     ) -> None:
         """Create a pool without workers.
@@ -37,10 +38,13 @@ class WorkerPool:
         Args:
             context: the run's tools.
             run: makes one attempt at a download.
+            on_released: called when a worker has finished with a download, whichever
+                way.
             on_idle: called when a worker has nothing more to do.
         """
         self._context = context
         self._run = run
+        self._on_released = on_released
         self._on_idle = on_idle
         self._jobs: dict[asyncio.Task[None], Job] = {}
         """What each worker is on; a worker between two downloads is not in it."""
@@ -67,12 +71,7 @@ class WorkerPool:
             task.add_done_callback(self._on_task_done)
 
     def stop(self, job: Job) -> None:
-        """Interrupt the worker on a job, if any; its connection closes at once.
-
-        Set ``job.then`` afterwards for what is to follow when the worker has finished
-        with it; this call clears it.
-        """
-        job.then = None
+        """Interrupt the worker on a job, if any; its connection closes at once."""
         if job.task is not None and not job.is_stopping:
             job.is_stopping = True
             job.task.cancel()
@@ -141,7 +140,7 @@ class WorkerPool:
             if job.task is None:
                 break
             # Moved in the queue while its last worker is still closing the part file:
-            # ``job.then`` queues it again.
+            # ``on_released`` queues it again.
             context.queue.release(download.origin)
         job.slot_origin = download.origin
         context.registry.move(download, DownloadState.PROBING)
@@ -157,6 +156,4 @@ class WorkerPool:
         job.task = None
         job.is_stopping = False
         self._context.queue.release(job.slot_origin)
-        then, job.then = job.then, None
-        if then is not None and not self._is_closed:
-            then()
+        self._on_released(job)
