@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.fake_context import FakeContext
 from tests.support.fake_service import FakeService
+from tests.support.until import until
 from tests.ui.dashboards import (
     DONE,
     FAILED,
@@ -23,7 +24,6 @@ from tui.core.download import DownloadState
 from tui.core.listing.query import LARGEST_FIRST, DownloadQuery, SortKey, View
 from tui.core.settings import MAX_CONCURRENCY
 from tui.ui.actions.batch_runner import SLICE
-from tui.ui.actions.undo import DeletionQueue
 from tui.ui.dialogs.confirm import ConfirmScreen
 from tui.ui.dialogs.detail import DetailScreen
 from tui.ui.dialogs.prompt import PromptScreen
@@ -229,9 +229,7 @@ def test_many_unfinished_downloads_are_removed_after_a_question():
 
 
 async def test_data_is_deleted_after_a_question_unless_it_is_undone_in_time(context):
-    context.actions.states.deletions = DeletionQueue(
-        context, context.service, context.undo_stack, delay_s=0.0
-    )
+    context.actions.states.deletions.sleep = lambda _: asyncio.sleep(0)
     context.run("remove_with_data")
     context.answer(None)
     assert not context.service.calls["remove"]
@@ -249,6 +247,36 @@ async def test_data_is_deleted_after_a_question_unless_it_is_undone_in_time(cont
     assert context.message.startswith("Deleted the data of 5 downloads, ")
     context.run("undo")
     assert context.message == "Undo: nothing to undo"
+
+
+async def test_a_second_deletion_can_be_undone_for_its_whole_time():
+    """The timer of the first one, which was undone, must not delete for the second."""
+    context = mixed(1)
+    timers: list[asyncio.Event] = []
+
+    async def sleep(_seconds: float) -> None:
+        timers.append(asyncio.Event())
+        await timers[-1].wait()
+
+    async def remove() -> None:
+        context.run("remove_with_data")
+        context.answer(True)
+        count = len(timers)
+        await until(lambda: len(timers) > count)
+
+    context.actions.states.deletions.sleep = sleep
+    await remove()
+    assert context.list.model.ids == []
+    context.run("undo")
+    await until(lambda: len(context.list.model.ids) == 1)
+    await remove()
+    assert context.list.model.ids == []
+    timers[0].set()
+    await asyncio.sleep(0)
+    assert not context.service.calls["delete_data"]
+    timers[1].set()
+    await context.finish()
+    assert context.service.last == ("delete_data", [0])
 
 
 async def test_quitting_deletes_what_still_waits(context):

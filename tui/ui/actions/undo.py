@@ -15,7 +15,14 @@ from tui.messages import deletion_text
 from tui.ui.style.format import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import (
+        Awaitable,
+        Callable,
+        Coroutine,
+        Iterable,
+        Mapping,
+        Sequence,
+    )
 
     from textual.notifications import SeverityLevel
 
@@ -64,23 +71,24 @@ class DeletionQueue:
         host: DeletionHost,
         service: DashboardService,
         steps: UndoStack,
-        delay_s: float = UNDO_S,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """Delete through ``service`` and report to ``host``."""
+        """Delete through ``service``, report to ``host``, wait with ``sleep``."""
         self._host = host
         self._service = service
         self._steps = steps
-        self._delay_s = delay_s
-        self._waiting: dict[DownloadId, None] = {}
+        self.sleep = sleep
+        self._waiting: dict[DownloadId, Step] = {}
+        """The step that deletes each; a restored download may be removed again."""
 
     def add(self, step: Step) -> None:
         """Delete the data of a step's downloads, unless ``keep`` is called in time."""
-        self._waiting.update(dict.fromkeys(step.ids))
+        self._waiting.update(dict.fromkeys(step.ids, step))
 
         async def delete() -> None:
-            await asyncio.sleep(self._delay_s)
+            await self.sleep(UNDO_S)
             self._steps.discard(step)
-            await self._delete([id for id in step.ids if id in self._waiting])
+            await self._delete([id for id in step.ids if self._waiting.get(id) is step])
 
         self._host.run_in_background(delete, group="deletion", exclusive=False)
 
