@@ -17,7 +17,7 @@ from tui.cloud.address import Address, from_path, parse_address
 from tui.cloud.errors import AlreadyThereError, CloudError
 from tui.cloud.record import Origin
 from tui.cloud.store import explained, open_store, s3_options
-from tui.cloud.upload import Uploaded, Uploader
+from tui.cloud.upload import Uploaded, Uploader, request_digest
 from tui.core.request import DownloadRequest
 from tui.core.settings import Settings
 from tui.demo.script import ResponseScript
@@ -241,12 +241,12 @@ async def test_uploads_are_remembered_as_long_as_the_object_is_there(store, tmp_
     for name in ("a", "b", "c"):
         key = f"pre/fix/{name}"
         obstore.put(store, key, b"12345")
-        uploader.note(Uploaded(f"http://h/{name}", name, key, 5))
+        uploader.note(Uploaded(f"digest of {name}", name, key, 5))
     with open(tmp_path / upload.FOLDER / upload.LEDGER, "a") as file:  # noqa: ASYNC230
-        file.write('["http://h/torn", "to')
+        file.write('["digest of torn", "to')
     obstore.delete(store, "pre/fix/b")
     obstore.put(store, "pre/fix/c", b"another size")
-    assert list(await uploader.still_there()) == ["http://h/a"]
+    assert list(await uploader.still_there()) == ["digest of a"]
 
 
 # -- a run ---------------------------------------------------------------------------
@@ -274,7 +274,19 @@ async def test_downloads_are_uploaded_and_removed(server, store, tmp_path):
     assert keys(store) == {f"pre/fix/d/{n}.bin": 1000 for n in range(30)}
     assert os.listdir(tmp_path / "staging" / "d") == []
     uploader = Uploader(store, ADDRESS, tmp_path / "staging")
-    assert sorted(await uploader.still_there()) == sorted(urls)
+    requests = [DownloadRequest((url,), directory="d") for url in urls]
+    assert set(await uploader.still_there()) == set(map(request_digest, requests))
+    elsewhere = DownloadRequest((urls[0],), directory="e")
+    assert request_digest(elsewhere) not in await uploader.still_there()
+
+
+async def test_no_secret_of_a_url_is_kept_after_its_upload(server, store, tmp_path):
+    url = server.add("/a.bin", ResponseScript(b"x" * 1000)) + "?signature=hunter2"
+    url = url.replace("http://", "http://me:hunter2@")
+    assert await run(server, store, tmp_path, [url]) == 0
+    kept = [path for path in (tmp_path / "staging").rglob("*") if path.is_file()]
+    assert any(path.name == upload.LEDGER for path in kept)
+    assert not [path for path in kept if b"hunter2" in path.read_bytes()]
 
 
 async def test_a_file_that_was_not_uploaded_is_uploaded_by_the_next_run(

@@ -130,7 +130,7 @@ async def _prepare(
         CloudError: the store cannot be used.
         OSError: the staging directory cannot be used.
     """
-    from tui.cloud.upload import open_uploader
+    from tui.cloud.upload import open_uploader, request_digest
 
     uploader = open_uploader(
         address,
@@ -140,7 +140,7 @@ async def _prepare(
     await uploader.check()
     removed = await uploader.clean_up()
     present = {} if uploader.replaces else await uploader.still_there()
-    left = [request for request in requests if request.url not in present]
+    left = [request for request in requests if request_digest(request) not in present]
     if removed and not is_quiet:
         click.echo(f"note: removed {removed:,} unfinished uploads", err=True)
     if len(left) < len(requests) and not is_quiet:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tui.cloud.address import Address
     from tui.cloud.multipart import Keys
     from tui.cloud.record import UploadRecord
+    from tui.core.request import DownloadRequest
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +51,8 @@ _NUMBERS = 10_000
 class Uploaded(NamedTuple):
     """An object that this and earlier runs uploaded."""
 
-    url: str
-    """What was downloaded."""
+    request: str
+    """The ``request_digest`` of what was downloaded; a URL may have secrets."""
     name: str
     """Path of the local file below the staging directory."""
     key: str
@@ -342,7 +343,10 @@ class Uploader:
         return found
 
     async def still_there(self) -> dict[str, Uploaded]:
-        """Return noted uploads by URL whose objects still have their size.
+        """Return noted uploads whose objects still have their size.
+
+        Returns:
+            The uploads by ``request_digest``.
 
         Raises:
             CloudError: the store cannot be listed.
@@ -359,7 +363,13 @@ class Uploader:
                     sizes[entry["path"]] = entry["size"]
         except Exception as error:
             raise explained(error, self._address) from None
-        return {one.url: one for one in noted if sizes.get(one.key) == one.size}
+        return {one.request: one for one in noted if sizes.get(one.key) == one.size}
+
+
+def request_digest(request: DownloadRequest) -> str:
+    """Return a digest of URL, directory and name, which tell requests apart."""
+    identity = json.dumps([request.url, request.directory, request.name])
+    return hashlib.sha256(identity.encode()).hexdigest()
 
 
 def open_uploader(

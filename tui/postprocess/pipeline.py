@@ -365,7 +365,7 @@ class Pipeline:
     async def _upload(self, id: DownloadId) -> None:
         """Upload a finished file, note it, and remove it from this machine."""
         from tui.cloud.errors import CloudError
-        from tui.cloud.upload import Uploaded
+        from tui.cloud.upload import Uploaded, request_digest
 
         assert self._uploader is not None
         detail = self._service.detail(id)
@@ -375,7 +375,8 @@ class Pipeline:
         try:
             size = (await asyncio.to_thread(os.stat, detail.path)).st_size
             key = await self._uploader.upload(Path(detail.path), name)
-            uploaded = Uploaded(detail.mirrors[0], name, key, size)
+            digest = request_digest(self._service.request(id))
+            uploaded = Uploaded(digest, name, key, size)
             await asyncio.to_thread(self._uploader.note, uploaded)
             await asyncio.to_thread(os.unlink, detail.path)
         except (CloudError, OSError) as error:
