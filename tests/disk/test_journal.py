@@ -77,6 +77,15 @@ def reopened(journal):
     return entries
 
 
+def test_entries_are_forgotten_together_or_not_at_all(journal):
+    journal.write([entry(0), entry(1), entry(2)], [], {})
+    with pytest.raises(LocalError):
+        journal.forget([0, object()])
+    assert journal.count() == 3
+    assert journal.forget([0, 2, 7]) == 2
+    assert [one.key for one in reopened(journal)] == [1]
+
+
 def test_entries_round_trip(journal):
     left = [
         entry(1, queue_key=2.5, state=_S.PAUSED, received=5, size=9, segments=4),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 
 import pytest
 
 from tests.engine.test_session import HOST, asked, put, rows, running, settings, state
+from tests.support.until import until
 from tui.core.download import DownloadState
 from tui.core.listing.history import SessionSummary
 from tui.core.settings import Settings
@@ -93,3 +95,34 @@ async def test_sessions_and_finished_downloads_are_cleared(older, settings):
     assert await history.load() == ((), ())
     assert not older.exists()
     await session.close()
+
+
+async def test_a_flush_waits_for_a_write_that_begins_as_the_last_one_ends(settings):
+    session = begin_session(settings, "")
+    async with running(session):
+        writer = session._journal_writer
+        writes: list[asyncio.Event] = []
+        running_now = []
+
+        async def write() -> None:
+            assert not running_now, "two writers at once"
+            running_now.append(1)
+            writes.append(asyncio.Event())
+            await writes[-1].wait()
+            running_now.pop()
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(writer, "write", write)
+            await until(lambda: writes)  # the timer's first
+            assert writer._writing is not None
+            writer._writing.add_done_callback(lambda _: writer._tick())
+            flush = asyncio.ensure_future(session.flush())
+            written = 0
+            while not flush.done():
+                await asyncio.sleep(0)
+                for event in writes[written:]:
+                    event.set()
+                    written += 1
+            await flush
+        assert writer.trouble == ""
+        assert written >= 3

@@ -452,8 +452,8 @@ class Journal:
         Raises:
             LocalError: nothing was deleted.
         """
-        with self._converted_errors():
-            cursor = self._opened().executemany(
+        with self._transaction() as database:
+            cursor = database.executemany(
                 "DELETE FROM downloads WHERE key = ?", [(key,) for key in keys]
             )
             return max(0, cursor.rowcount)
@@ -493,29 +493,18 @@ class Journal:
         Raises:
             LocalError: nothing was written.
         """
-        with self._converted_errors():
-            database = self._opened()
-            database.execute("BEGIN IMMEDIATE")
-            try:
-                database.executemany(
-                    _INSERT,
-                    [
-                        (e.key, *request_values(e.request), *progress_values(e))
-                        for e in new
-                    ],
-                )
-                database.executemany(
-                    _UPDATE, [(*progress_values(e), e.key) for e in changed]
-                )
-                database.executemany(
-                    "INSERT OR REPLACE INTO session VALUES (?, ?)",
-                    [(fact, json.dumps(value)) for fact, value in facts.items()],
-                )
-                database.execute("COMMIT")
-            except BaseException:
-                if database.in_transaction:
-                    database.execute("ROLLBACK")
-                raise
+        with self._transaction() as database:
+            database.executemany(
+                _INSERT,
+                [(e.key, *request_values(e.request), *progress_values(e)) for e in new],
+            )
+            database.executemany(
+                _UPDATE, [(*progress_values(e), e.key) for e in changed]
+            )
+            database.executemany(
+                "INSERT OR REPLACE INTO session VALUES (?, ?)",
+                [(fact, json.dumps(value)) for fact, value in facts.items()],
+            )
 
     # -- internals -------------------------------------------------------------------
 
@@ -564,6 +553,24 @@ class Journal:
 
     def _rows(self, query: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
         return self._opened().execute(query, values)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """Change everything or nothing; convert errors.
+
+        Raises:
+            LocalError: nothing was changed.
+        """
+        with self._converted_errors():
+            database = self._opened()
+            database.execute("BEGIN IMMEDIATE")
+            try:
+                yield database
+                database.execute("COMMIT")
+            except BaseException:
+                if database.in_transaction:
+                    database.execute("ROLLBACK")
+                raise
 
     @contextmanager
     def _converted_errors(self) -> Iterator[None]:

@@ -136,7 +136,7 @@ class JournalWriter:
             self._timer.cancel()
             try:
                 async with asyncio.timeout(CLOSE_S):
-                    if self._writing is not None:
+                    while self._writing is not None and not self._writing.done():
                         await asyncio.wait([self._writing])
                     await self.write()
                     if self.journal is not None:
@@ -149,7 +149,9 @@ class JournalWriter:
 
     async def flush(self) -> None:
         """Write all changes so far, after ``begin``; ``trouble`` is the result."""
-        if self._writing is not None:
+        # One that began before these changes does not count, and the next one may begin
+        # in the same turn of the loop in which this one is woken.
+        while self._writing is not None and not self._writing.done():
             await asyncio.wait([self._writing])
         self._writing = asyncio.create_task(self._write_and_report())
         await asyncio.wait([self._writing])
