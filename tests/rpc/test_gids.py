@@ -63,3 +63,13 @@ async def test_a_chosen_gid_replaces_the_computed_one(gids):
 def test_what_is_no_gid_cannot_be_chosen(gids, gid):
     with pytest.raises(RpcError, match="Invalid GID"):
         gids[0].check(gid)
+
+
+@pytest.mark.parametrize("gid", ["z" * 16, "", "ab", "-" + "0" * 15])
+def test_what_is_no_gid_names_no_download(gids, gid):
+    assert gids[0].exact(gid) is None
+
+
+def test_gids_are_read_in_upper_case(gids):
+    gids, _ = gids
+    assert gids.exact(gids.of(7).upper()) == 7

@@ -66,7 +66,7 @@ class Endings:
         """Downloads whose start was announced, and not yet their pause or end."""
         self.limit = MAX_RESULTS
         self._count = 0
-        self._is_loaded = False
+        self._loading: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Follow the events until cancelled."""
@@ -108,13 +108,14 @@ class Endings:
 
     async def check(self) -> None:
         """Look at the states of all; at the first call also at earlier downloads."""
-        if not self._is_loaded:
-            await self._load()
+        if self._loading is None:
+            self._loading = asyncio.create_task(self._load())
+        # One client that leaves must not keep the others from what is loaded.
+        await asyncio.shield(self._loading)
         self.discard(await self._in_states(list(self._stopped), is_stopped=False))
 
     async def _load(self) -> None:
         """Take over the downloads that had ended before, in the order of their end."""
-        self._is_loaded = True
         query = DownloadQuery(sort=SortKey.FINISHED)
         steps = self._service.select_iter(query)
         while True:

@@ -1,9 +1,9 @@
 """GIDs: the 16 hexadecimal digits by which clients name downloads.
 
 A GID is computed from the id of a download, so a million downloads need no table. The
-upper half is a permutation of the ids and the lower half a second one, so that GIDs
-look random and all short prefixes are equally likely. GIDs that clients choose
-themselves are kept in a table.
+upper half is a permutation of the ids and the lower half is computed from them as well,
+so that GIDs look random and all short prefixes are equally likely. GIDs that clients
+choose themselves are kept in a table.
 """
 
 from __future__ import annotations
@@ -70,7 +70,14 @@ class Gids:
         return gid
 
     def exact(self, gid: str) -> DownloadId | None:
-        """Return the download with this GID, even if it was removed."""
+        """Return the download with this GID, even if it was removed.
+
+        Args:
+            gid: anything; what is not 16 hexadecimal digits names no download.
+        """
+        gid = gid.lower()
+        if len(gid) != 16 or _DIGITS.fullmatch(gid) is None:
+            return None
         if gid in self._ids:
             return self._ids[gid]
         id = self._inverse(int(gid, 16) >> 32)

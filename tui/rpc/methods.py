@@ -95,7 +95,6 @@ class Methods:
         """Options for new downloads, from ``changeGlobalOption``."""
         self._options: dict[DownloadId, opt.Options] = {}
         """Options that clients gave to a download."""
-        self._purged: set[DownloadId] = set()
         self.by_name: dict[str, Callable[[Params], Awaitable[Any]]] = {
             f"aria2.{name}": getattr(self, f"_{_snake(name)}") for name in NAMES
         }
@@ -150,8 +149,11 @@ class Methods:
         earlier = options.get(opt.RETRY_OF, "")
         options = self._defaults | options
         prepared = [await self._prepare(request, options) for request in requests]
+        if gid:
+            # Another client may have chosen it meanwhile.
+            self._gids.check(gid)
         ids: list[DownloadId] = []
-        if earlier and (id := self._gids.exact(self._digits(earlier))) is not None:
+        if earlier and (id := self._gids.exact(earlier)) is not None:
             request = self._service.request(id)
             prepared = [opt.with_secrets(one, request) for one in prepared]
             # Added again, it would be saved under another name.
@@ -170,10 +172,6 @@ class Methods:
         if position is not None:
             await self._insert(ids, position)
         return [self._gids.of(id) for id in ids]
-
-    @staticmethod
-    def _digits(gid: str) -> str:
-        return gid if len(gid) == 16 and gid.isalnum() and gid.isascii() else "0" * 16
 
     async def _prepare(
         self, request: DownloadRequest, options: opt.Options
