@@ -367,7 +367,7 @@ class Uploader:
 
 
 def request_digest(request: DownloadRequest) -> str:
-    """Return a digest of URL, directory and name, which tell requests apart."""
+    """Return a digest of URL, directory and name, the identity of a request."""
     identity = json.dumps([request.url, request.directory, request.name])
     return hashlib.sha256(identity.encode()).hexdigest()
 

@@ -65,7 +65,6 @@ class Endings:
         self._started: set[DownloadId] = set()
         """Downloads whose start was announced, and not yet their pause or end."""
         self.limit = MAX_RESULTS
-        self._count = 0
         self._loading: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
