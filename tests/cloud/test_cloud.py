@@ -104,6 +104,24 @@ def test_errors_have_no_details_of_requests():
     )
 
 
+@pytest.mark.parametrize(
+    ("scheme", "variable"),
+    [
+        ("s3", "AWS_ACCESS_KEY_ID"),
+        ("gs", "GOOGLE_APPLICATION_CREDENTIALS"),
+        ("az", "AZURE_STORAGE_ACCOUNT_KEY"),
+    ],
+)
+def test_missing_credentials_are_named(scheme, variable):
+    """Something may answer in place of the service that gives a role's credentials."""
+    error = RuntimeError(
+        "Error performing PUT http://169.254.169.254/latest/api/token: 403 Forbidden"
+    )
+    text = str(explained(error, ADDRESS._replace(scheme=scheme)))
+    assert text.startswith(f"no credentials for {scheme}://bucket/pre/fix; set ")
+    assert variable in text
+
+
 def test_a_missing_obstore_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "obstore", None)
     with pytest.raises(CloudError, match=r"pip install 'fetchtui\[cloud\]'"):

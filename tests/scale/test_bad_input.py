@@ -81,12 +81,24 @@ async def test_a_list_that_changed_is_refused(tmp_path, hosts):
     assert ended.status == 2
     assert "l.txt changed since its plan was made" in ended.err
     other = await scale(tmp_path, "l.txt", "--format", "tar")
-    assert "was made with format files, and this command has tar" in other.err
+    assert "was made with --format files, and this command has tar" in other.err
     again = await scale(tmp_path, "l.txt", "--replan")
     assert again.status == 0, again.err
     assert sorted(row.url for row in rows_of(tmp_path)) == sorted(urls)
     # The output of the old plan is kept beside.
     assert len(list((tmp_path / "out").glob("old-plan-*/000000"))) == 1
+
+
+async def test_without_the_list_its_plan_says_how_to_continue(tmp_path, hosts):
+    (tmp_path / "l.csv").write_text(f"id,image\n1,{hosts.url(1, '/100/1.bin')}\n")
+    first = await scale(tmp_path, "l.csv", "--url-column", "image", "--format", "tar")
+    assert first.status == 0, first.err
+    again = await scale(tmp_path)
+    assert again.status == 0, again.err
+    other = await scale(tmp_path, "l.csv", "--url-column", "id")
+    assert other.status == 2
+    assert "was made with the columns image, and this command has id" in other.err
+    assert [row.path for row in rows_of(tmp_path)] == ["000000.tar/000000-00000.bin"]
 
 
 async def test_a_second_run_of_a_job_is_refused(tmp_path, hosts):

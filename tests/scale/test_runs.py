@@ -88,7 +88,7 @@ async def test_failed_downloads_are_listed_and_can_run_again(tmp_path, hosts):
     path.write_text(f"{path.read_text()}{missing}\nnonsense\n")
     ended = await scale(tmp_path, "l.txt", "--json")
     assert ended.status == 1
-    assert "1 rows are not downloads" in ended.err
+    assert "1 row cannot be downloaded" in ended.err
     (summary,) = ended.of("summary")
     assert (summary["done"], summary["failed"]) == (30, 1)
     assert summary["causes"] == [{"error_kind": "not_found", "status": 404, "count": 1}]

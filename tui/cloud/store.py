@@ -26,6 +26,11 @@ _PROFILE_KEYS = {
     "endpoint_url": "endpoint",
 }
 """Keys of ``~/.aws`` -> options of the store."""
+_VARIABLES = {
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS",
+    "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+}
 _RETRIES = 3
 _RETRY_S = 60
 _TIMEOUT = "300s"
@@ -150,6 +155,9 @@ def explained(error: Exception, address: Address) -> CloudError:
         return CloudError(f"{where}: no such bucket; create it first")
     if "RequestTimeTooSkewed" in text:
         return CloudError(f"{where} refused the time of this machine; set its clock")
+    if "169.254.169.254" in text:
+        # Where the credentials of a role are, and whatever answered there.
+        return _without_credentials(address)
     if any(
         word in text
         for word in (
@@ -164,13 +172,16 @@ def explained(error: Exception, address: Address) -> CloudError:
         return CloudError(
             f"{where} refused access; the credentials are wrong or expired"
         )
-    if "169.254.169.254" in text or "credential" in text.lower():
-        return CloudError(
-            f"no credentials for {where}; set AWS_ACCESS_KEY_ID and"
-            " AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
-        )
+    if "credential" in text.lower():
+        return _without_credentials(address)
     if any(word in text for word in ("error sending request", "connect", "timed out")):
         return CloudError(f"{where} cannot be reached; check the network and endpoint")
     if isinstance(error, S3Error):
         return CloudError(f"{where} answered {sanitize(text, 100)}")
     return CloudError(f"{where}: {sanitize(kind, 60)}")
+
+
+def _without_credentials(address: Address) -> CloudError:
+    return CloudError(
+        f"no credentials for {sanitize(str(address))}; set {_VARIABLES[address.scheme]}"
+    )

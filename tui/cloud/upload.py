@@ -223,10 +223,12 @@ class Uploader:
         mode: Any = "overwrite" if self.replaces else "create"
         try:
             if size <= SMALL:
+                # One request with a checksum, after which nothing has to be compared.
                 await obstore.put_async(
                     self._store, key, path, mode=mode, use_multipart=False
                 )
-            elif self._parts is not None:
+                return
+            if self._parts is not None:
                 await self._parts.put(path, key, replaces=self.replaces)
             else:
                 await self._put_large(path, key, size)

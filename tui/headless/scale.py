@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tui.core.text.sanitize import sanitize
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _TICK_S = 5.0
 _CAUSES_SHOWN = 8
+_OTHER_STAGES = frozenset({"packing", "uploading"})
 
 
 def progress_line(snapshot: JobSnapshot) -> str:
@@ -43,7 +45,10 @@ def progress_line(snapshot: JobSnapshot) -> str:
         format_size(snapshot.received),
         format_rate(snapshot.speed),
     ]
-    if snapshot.eta_s is not None:
+    # Downloads rest meanwhile.
+    stages = Counter(row.note for row in snapshot.shown if row.note in _OTHER_STAGES)
+    parts += [f"{number:,} {stage}" for stage, number in stages.items()]
+    if snapshot.eta_s is not None and not (stages and not active):
         parts.append(f"{format_duration(snapshot.eta_s)} to go")
     return " · ".join(parts)
 

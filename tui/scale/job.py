@@ -31,6 +31,14 @@ if TYPE_CHECKING:
 
 JOB_FOLDER = ".fetchtui-scale"
 """Name of the job directory in the destination."""
+FILES = "files"
+"""The usual form of the output."""
+_OPTION_NAMES = {
+    "destination": "-o",
+    "format": "--format",
+    "columns": "the columns",
+    "base_url": "--base-url",
+}
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _WAIT_FOR_PLAN_S = 24 * 3600.0
 _POLL_S = 0.5
@@ -53,6 +61,7 @@ class JobOptions:
     root: Path
     """The job directory."""
     format: str
+    """Form of the output; "" for that of the plan, or files for a new one."""
     shard_size: int
     parts: int
     """Number of workers that are expected."""
@@ -68,7 +77,7 @@ class JobOptions:
         """Return the options that a plan cannot change afterwards."""
         return {
             "destination": self.store or os.path.abspath(self.destination),
-            "format": self.format,
+            "format": self.format or FILES,
             "columns": list(self.columns) if self.columns else None,
             "base_url": self.base_url,
         }
@@ -254,14 +263,20 @@ def _compare(plan: Plan, options: JobOptions) -> None:
     Raises:
         ScaleError: it does not.
     """
-    where = sanitize(str(options.destination))
-    for name, value in options.stored.items():
+    where = sanitize(str(options.root))
+    asked = options.stored
+    if not options.lists:
+        # How to read the lists is of no interest any more.
+        del asked["columns"], asked["base_url"]
+    if not options.format:
+        del asked["format"]
+    for name, value in asked.items():
         if plan.options.get(name) != value:
             raise ScaleError(
-                f"the plan in {where} was made with {name.replace('_', '-')}"
-                f" {sanitize(str(plan.options.get(name)))}, and this command has"
-                f" {sanitize(str(value))}; use the same options, another destination,"
-                " or --replan"
+                f"the plan in {where} was made with {_OPTION_NAMES[name]}"
+                f" {_shown(plan.options.get(name))}, and this command has"
+                f" {_shown(value)}; use the same options, another destination, or"
+                " --replan"
             )
     if not options.lists:
         return
@@ -277,6 +292,12 @@ def _compare(plan: Plan, options: JobOptions) -> None:
                 f"{sanitize(str(now[0]))} changed since its plan was made; leave the"
                 " list out to continue with the plan, or make a new one with --replan"
             )
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        value = ", ".join(filter(None, value))
+    return sanitize(str(value), 200) if value else "none"
 
 
 def _set_aside(paths: JobPaths, destination: Path) -> None:

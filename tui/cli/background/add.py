@@ -12,9 +12,9 @@ from tui.cli.background.connection import (
     echo_json,
     json_option,
     name_option,
-    plural,
     run,
 )
+from tui.core.text.units import plural
 
 if TYPE_CHECKING:
     from tui.background.client import Connection

@@ -11,10 +11,10 @@ from tui.cli.background.connection import (
     find,
     json_option,
     name_option,
-    plural,
     run,
     targets_argument,
 )
+from tui.core.text.units import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

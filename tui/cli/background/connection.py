@@ -234,11 +234,6 @@ def since(hello: Hello) -> str:
     return time.strftime("%d %b %H:%M", time.localtime(hello.started_at))
 
 
-def plural(count: int, word: str = "download") -> str:
-    """Return ``1 download`` or ``5 downloads``."""
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
-
-
 def path_of(output_dir: str, row: dict[str, Any]) -> str:
     """Return the path of a download's file."""
     return os.path.join(output_dir, str(row["directory"]), str(row["name"]))

@@ -8,6 +8,7 @@ import re
 import sys
 import uuid
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from tui.cli.object_store import destination_of, end_process
 from tui.cli.options import Parameter, parameters, read_command_line
 from tui.config.option import Group
 from tui.core.text.sanitize import sanitize
+from tui.core.text.units import plural
 
 if TYPE_CHECKING:
     from tui.cli.options import CommandLine
@@ -103,9 +105,7 @@ def _parameters() -> list[click.Parameter]:
         click.Option(
             ["--format"],
             type=click.Choice(["files", "tar", "parquet"]),
-            default="files",
-            show_default=True,
-            help="Form of the output: files, or one file per shard.",
+            help="Form of the output: files (the default), or one file per shard.",
         ),
         click.Option(
             ["--job"],
@@ -211,6 +211,7 @@ def _run_job(line: CommandLine, settings: Settings, own: dict[str, Any]) -> int:
             asyncio.run(_check_store(options))
         stdin = None if sys.stdin is None else sys.stdin.buffer
         job = open_job(options, settings, stdin, show_planning)
+        options = replace(options, format=job.plan.options["format"])
         if job.is_planned_now and not line.quiet:
             _show_plan(job)
         if own["retry_failed"]:
@@ -248,7 +249,7 @@ def _job_options(
         lists=expand_lists(own["lists"]),
         destination=destination,
         root=root or destination / JOB_FOLDER,
-        format=own["format"],
+        format=own["format"] or "",
         shard_size=own["shard_size"],
         parts=parts,
         columns=line.columns,
@@ -288,13 +289,15 @@ def _show_plan(job: OpenJob) -> None:
         click.echo("\r\x1b[K", err=True, nl=False)
     plan = job.plan
     split = sum(lane.of > 1 and lane.slot == 0 for lane in job.layout.lanes)
-    more = f", {split} large bucket(s) of hosts split" if split else ""
+    more = f", {plural(split, 'large bucket')} of hosts split" if split else ""
     click.echo(
-        f"planned {plan.rows:,} downloads in {plan.shards:,} shards{more}", err=True
+        f"planned {plural(plan.rows, 'download')} in"
+        f" {plural(plan.shards, 'shard')}{more}",
+        err=True,
     )
     if plan.bad_rows:
         click.echo(
-            f"{plan.bad_rows:,} rows are not downloads; see"
+            f"{plural(plan.bad_rows, 'row')} cannot be downloaded; see"
             f" {sanitize(str(job.paths.bad_rows))}",
             err=True,
         )
@@ -426,7 +429,8 @@ async def _finish(
         target = options.destination / "failed"
         path, number = await asyncio.to_thread(manifest.write_failed, job.paths, target)
         if number:
-            click.echo(f"{number:,} failed downloads: {sanitize(str(path))}", err=True)
+            text = plural(number, "failed download")
+            click.echo(f"{text}: {sanitize(str(path))}", err=True)
         else:
             path.unlink(missing_ok=True)
         if uploader is not None:
