@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+from pathlib import Path
 
 import pytest
 
 from tests.scale.test_runs import KEEP, hosts, rows_of, scale, write_list
 from tests.support.command import finish, start
+from tui.scale.job import JobOptions, check_destination
 
 __all__ = ["hosts"]
 
@@ -63,6 +65,22 @@ async def test_a_destination_with_other_files_is_refused(tmp_path):
     assert ended.status == 2
     assert "has files, but no plan of fetchtui scale" in ended.err
     assert os.listdir(tmp_path / "out") == ["mine.txt"]
+
+
+async def test_parts_check_the_destination_at_the_same_time(tmp_path, monkeypatch):
+    """The file by which one of them tries to write is not in the way of another."""
+    options = JobOptions(("l",), tmp_path / "out", tmp_path / "job", "files", 10, 2)
+    touch = Path.touch
+
+    def check_and_touch(path):
+        touch(path)
+        monkeypatch.setattr(Path, "touch", touch)
+        monkeypatch.setattr(os, "getpid", lambda: 1)
+        check_destination(options)
+
+    monkeypatch.setattr(Path, "touch", check_and_touch)
+    check_destination(options)
+    assert os.listdir(tmp_path / "out") == []
 
 
 async def test_a_destination_that_is_a_file_is_refused(tmp_path):

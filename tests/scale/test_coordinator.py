@@ -130,6 +130,18 @@ async def test_all_shards_are_leased_once_and_end(start):
     assert pool.sent[-1] == ("close",)
 
 
+async def test_nothing_is_active_after_the_end(start):
+    pool = FakePool("a")
+    job, task, _ = start(pool, layout_of(1))
+    pool.reports = {"a": WorkerStatus("a", active=3, speed=5.0, received=70)}
+    await until(lambda: pool.leases and job.snapshot().speed)
+    pool.end(0)
+    assert await task
+    snapshot = job.snapshot()
+    assert [worker.status.active for worker in snapshot.workers] == [0]
+    assert (snapshot.speed, snapshot.received) == (0, 70)
+
+
 async def test_the_shards_of_a_lost_worker_get_a_higher_generation(start, tmp_path):
     pool = FakePool("a", "b")
     job, _, events = start(pool, layout_of(4))

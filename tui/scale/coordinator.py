@@ -147,6 +147,9 @@ class Coordinator:
             raise
         finally:
             self._ended_at = time.monotonic()
+            for worker in self._workers.values():
+                # The last report is of a moment before the end.
+                worker.status = worker.status._replace(active=0, speed=0.0)
             await self._pool.close()
         return len(self._counts) == len(self._mine)
 

@@ -40,6 +40,7 @@ _OPTION_NAMES = {
     "base_url": "--base-url",
 }
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_PROBE = ".fetchtui-probe-"
 _WAIT_FOR_PLAN_S = 24 * 3600.0
 _POLL_S = 0.5
 
@@ -123,8 +124,13 @@ def check_destination(options: JobOptions) -> None:
     shown = sanitize(str(destination))
     try:
         destination.mkdir(parents=True, exist_ok=True)
-        present = {entry.name for entry in os.scandir(destination)}
-        probe = destination / f".fetchtui-{os.getpid()}"
+        present = {
+            entry.name
+            for entry in os.scandir(destination)
+            # Also that of another part of a job array, which checks at the same time.
+            if not entry.name.startswith(_PROBE)
+        }
+        probe = destination / f"{_PROBE}{os.getpid()}"
         probe.touch()
         probe.unlink()
     except OSError as error:
