@@ -1,6 +1,7 @@
 """Attaching over ssh: its arguments, its errors, and a connection that is lost.
 
-A script takes the place of ssh. It starts the real ``fetchtui bridge`` on this machine.
+A script takes the place of ssh. As the other machine does, it gives the command to a
+shell, with the usual short PATH; fetchtui is where pipx installs it.
 """
 
 from __future__ import annotations
@@ -23,11 +24,14 @@ from tui.core.download import DownloadState
 if TYPE_CHECKING:
     from pathlib import Path
 
-_BRIDGE = f"""#!/bin/sh
+_BRIDGE = """#!/bin/sh
 printf '%s\\n' "$@" >> "$FAKE_SSH.log"
 echo $$ > "$FAKE_SSH.pid"
 while [ "$1" != -- ]; do shift; done
-shift 3
+shift 2
+PATH=/usr/bin:/bin exec sh -c "exec $*"
+"""
+_FETCHTUI = f"""#!/bin/sh
 exec {sys.executable} -m tui "$@"
 """
 
@@ -39,6 +43,11 @@ def ssh(tmp_path, monkeypatch) -> Path:
     program.parent.mkdir()
     program.write_text(_BRIDGE)
     program.chmod(0o755)
+    installed = tmp_path / "home dir/.local/bin/fetchtui"
+    installed.parent.mkdir(parents=True)
+    installed.write_text(_FETCHTUI)
+    installed.chmod(0o755)
+    monkeypatch.setenv("HOME", str(tmp_path / "home dir"))
     monkeypatch.setenv("PATH", str(program.parent), prepend=":")
     monkeypatch.setenv("FAKE_SSH", str(program))
     return program
@@ -60,7 +69,8 @@ async def test_verbs_travel_over_ssh_and_a_killed_ssh_is_started_again(ssh):
             assert (await replica.fetch_rows([0]))[0].name == "far.bin"
             log = ssh.with_suffix(".log")
             arguments = log.read_text().splitlines()
-            assert arguments[-5:] == ["--", "ada@far", "fetchtui", "bridge", "main"]
+            assert arguments[-3:-1] == ["--", "ada@far"]
+            assert arguments[-1].endswith("exec fetchtui bridge main'")
             assert "-oBatchMode=yes" not in arguments, "it may ask for a password"
             link._replica._outbox.connection._process.kill()
             await until(lambda: link.state is LinkState.LOST)
@@ -85,8 +95,12 @@ async def test_no_process_on_the_other_machine_is_said_by_the_other_machine(ssh)
     [
         ("echo 'ssh: connect to host far port 22: refused' >&2; exit 255", "refused"),
         ("echo 'sh: fetchtui: not found' >&2; exit 127", "not installed there"),
+        (
+            'rm -r "$HOME/.local"; PATH=/usr/bin:/bin; for a; do :; done; sh -c "$a"',
+            "not installed there",
+        ),
         ("printf '\\033[31mred\\033[0m\\n' >&2; exit 1", "red"),
-        ("echo Welcome to far; exit 0", "not JSON"),
+        ("echo Welcome to far; exit 0", "must print nothing"),
         ("exit 1", ""),
     ],
 )

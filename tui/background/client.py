@@ -151,6 +151,7 @@ class Connection:
                 end = ConnectionLost(self.goodbye)
         except ProtocolError as error:
             end = ConnectionLost(str(error))
+            end.__cause__ = error
         finally:
             self._end = end
             self._channel.close()

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from tui.background.client import Connection, ConnectionLost, NotRunning
 from tui.background.name import DEFAULT_NAME, check_name
-from tui.background.protocol import REPLY_LIMIT
+from tui.background.protocol import REPLY_LIMIT, ProtocolError
 from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
@@ -26,6 +26,11 @@ _HOST: Final = re.compile(r"[A-Za-z0-9_\[][A-Za-z0-9._:%\]@+-]*")
 _NOT_RUNNING: Final = 3
 """Exit status of ``fetchtui bridge`` if there is no such process."""
 _NO_COMMAND: Final = 127
+_FIND: Final = (
+    'PATH="$PATH:$HOME/.local/bin:/usr/local/bin:/opt/homebrew/bin"; export PATH'
+)
+"""Commands that ssh runs have a short PATH on most systems, without the folders into
+which pipx, uv and pip install. ``sh`` reads it, since not every login shell would."""
 _END_TIMEOUT_S: Final = 2.0
 _KEEP_ALIVE: Final = ("-oServerAliveInterval=5", "-oServerAliveCountMax=3")
 """A lost network ends the connection after 15 s."""
@@ -75,8 +80,8 @@ def command(target: SshTarget, *, is_first: bool) -> list[str]:
     """
     port = [] if target.port is None else ["-p", str(target.port)]
     quiet = [] if is_first else ["-oBatchMode=yes"]
-    remote = ["fetchtui", "bridge", target.name]
-    return ["ssh", "-T", *_KEEP_ALIVE, *quiet, *port, "--", target.host, *remote]
+    remote = f"sh -c '{_FIND}; exec fetchtui bridge {target.name}'"
+    return ["ssh", "-T", *_KEEP_ALIVE, *quiet, *port, "--", target.host, remote]
 
 
 class SshConnector:
@@ -137,6 +142,11 @@ class _SshConnection(Connection):
             return NotRunning(self._last_line)
         if self._process.returncode == _NO_COMMAND:
             return ConnectionLost("fetchtui is not installed there, or not in PATH")
+        if isinstance(error.__cause__, ProtocolError):
+            return ConnectionLost(
+                "the shell of that machine must print nothing when ssh runs a command;"
+                " it printed something before fetchtui"
+            )
         return ConnectionLost(self._last_line) if self._last_line else error
 
     async def _read_errors(self) -> None:
