@@ -83,7 +83,8 @@ def already_running(name: str, record: Record) -> str:
     return (
         f"the background process {name!r} is already running"
         f" (pid {record.pid}, since {since}); fetchtui attach{of_name} shows it,"
-        f" fetchtui add{option} LIST adds to it, and --name starts another one"
+        f" fetchtui add{option} LIST adds to it, fetchtui stop{option} ends it, so that"
+        " it can be started with other options, and --name starts another one"
     )
 
 
@@ -173,7 +174,7 @@ def started_lines(name: str, started: Started) -> list[str]:
     option = "" if name == DEFAULT_NAME else f" --name {name}"
     count = started.unfinished
     plural = "" if count == 1 else "s"
-    what = f"{count:,} download{plural}" if count else "no downloads yet"
+    what = f"{count:,} download{plural}" if count else "nothing to download yet"
     if started.output_dir:
         what += f", saved to {sanitize(started.output_dir)}"
     lines = [started.restored] if started.restored else []
