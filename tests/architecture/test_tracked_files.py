@@ -9,9 +9,9 @@ import tui
 from tests.architecture.files import ROOT, text_files
 
 # Taken apart, so that this file does not break its own rules.
-_MACHINE = re.compile("/(?:work|root|opt)/" + r"\w|/tmp/(?!fetc)[\w-]+")
+_MACHINE = re.compile("/(?:work|root|opt(?!/homebrew))/" + r"\w|/tmp/(?!fetc)[\w-]+")
 """The directory of the demo, which its recording shows and may cut, is the same
-everywhere."""
+everywhere, and so is that of Homebrew."""
 _REGISTRY = re.compile(
     "py" + "pi|pythonho" + "sted|index-" + "url|artifac" + "tory", re.IGNORECASE
 )
