@@ -121,6 +121,62 @@ async def test_what_one_mirror_gave_is_continued_from_another_under_a_checksum(
     assert digest(tmp_path / "out/f") == BODY.sha256()
 
 
+@pytest.mark.parametrize("status", [404, 403, 503])
+async def test_a_mirror_that_fails_last_does_not_take_the_other_one_along(
+    server: ScriptedServer, start: Start, tmp_path: Path, status: int
+) -> None:
+    """The first URL resets once; then the range of the other one fails."""
+    async with ScriptedServer() as other:
+        cut = ResponseScript(
+            body=BODY, etag='"a"', cut_after=1_000_000, cut="reset", rate=10_000_000
+        )
+        server.add("/f", ResponseScript(body=BODY, etag='"a"', first=[cut]))
+        late = ResponseScript(status=status, latency_s=0.4)
+        other.add("/f", ResponseScript(status=status, first=[late]))
+        async with start(segments=2, retries=1) as engine:
+            urls = (server.url("/f"), other.url("/f"))
+            engine.add([DownloadRequest(urls, checksum=SHA)])
+            await engine.wait_idle()
+            assert engine.rows([0])[0].state is S.DONE
+    assert digest(tmp_path / "out/f") == BODY.sha256()
+
+
+@pytest.mark.parametrize("status", [404, 503])
+async def test_the_first_url_sends_what_another_mirror_refuses_at_the_end(
+    server: ScriptedServer, start: Start, tmp_path: Path, status: int
+) -> None:
+    async with ScriptedServer() as other:
+        server.add("/f", ResponseScript(body=BODY, etag='"a"'))
+        refuse = ResponseScript(
+            status=status, latency_s=0.4, retry_after=60 if status == 503 else None
+        )
+        other.add("/f", refuse)
+        async with start(segments=2, retries=0) as engine:
+            urls = (server.url("/f"), other.url("/f"))
+            engine.add([DownloadRequest(urls, checksum=SHA)])
+            await engine.wait_idle()
+            row = engine.rows([0])[0]
+            assert (row.state, row.attempt) == (S.DONE, 1)
+        assert len(other.requests) == 1
+    assert digest(tmp_path / "out/f") == BODY.sha256()
+
+
+async def test_a_mirror_without_the_file_is_asked_for_no_range_again(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    async with ScriptedServer() as other:
+        cut = ResponseScript(body=BODY, etag='"a"', cut_after=4_000_000, rate=4_000_000)
+        server.add("/f", ResponseScript(body=BODY, etag='"a"', first=[cut]))
+        other.add("/f", ResponseScript(status=404))
+        async with start(segments=2) as engine:
+            urls = (server.url("/f"), other.url("/f"))
+            engine.add([DownloadRequest(urls, checksum=SHA)])
+            await engine.wait_idle()
+            assert engine.rows([0])[0].state is S.DONE
+        assert len(other.requests) == 1
+    assert digest(tmp_path / "out/f") == BODY.sha256()
+
+
 async def test_a_login_for_one_mirror_is_not_shown_to_another(
     server: ScriptedServer, start: Start
 ) -> None:

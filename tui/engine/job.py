@@ -212,6 +212,12 @@ class Job:
         """Return what to do if the download's name is taken."""
         return self.download.request.on_exists or default
 
+    def note_dead(self, url: str) -> None:
+        """Use a mirror no more until a user asks for a retry."""
+        if self.dead_mirrors is None:
+            self.dead_mirrors = set()
+        self.dead_mirrors.add(url)
+
     def reset_attempts(self) -> None:
         """Count attempts from the beginning, because a user asked for a retry."""
         self.cancel_retry()

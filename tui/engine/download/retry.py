@@ -116,12 +116,10 @@ class RetryPolicy:
         url, mirrors = job.download.url, self._context.mirrors
         if isinstance(error, IntegrityError):
             job.single_source = True
-        dead = job.dead_mirrors
-        if dead is None:
-            dead = job.dead_mirrors = set()
         if not may_repeat:
-            dead.add(url)
+            job.note_dead(url)
         mirrors.note_failure(url)
+        dead = job.dead_mirrors or ()
         following = mirrors.choose(job.download.request.mirrors, dead)
         if following is None:
             return None

@@ -338,7 +338,7 @@ class RangeOpener:
         self._first = first
         self._validators = {job.download.url: first.validator}
         """By URL: each mirror has its own."""
-        self._bad: set[str] = set()
+        self._bad = set(job.dead_mirrors or ())
 
     async def open(self, segment: Segment) -> tuple[Response, ResourceInfo]:
         """Request the rest of a segment and check the response.

@@ -117,6 +117,7 @@ class Transfer:
         self._opener = RangeOpener(context, job, info)
         self._fatal: BaseException | None = None
         self._error: FetchError | None = None
+        """The last failure at the download's own URL, not at other mirrors."""
         self._retry_at = 0.0
         self._fast, self._slow = download_meters(now, download.received)
         self.checkpointer = Checkpointer(
@@ -270,14 +271,17 @@ class Transfer:
             self._context.registry.set_received(download, download.received - twice)
 
     def _connection_failed(self, error: FetchError, url: str) -> None:
+        if url != self.download.url:
+            self._mirror_failed(error, url)
+            return
         self._retry_at = self._context.clock.monotonic() + max(
             1.0, error.retry_after_s or 0.0
         )
         self._opener.note_failure(url)
-        if url == self.download.url and shows_overload(error):
+        if shows_overload(error):
             queue = self._context.queue
             queue.refuse_connection(self._origin, self._context.clock.wall())
-        if isinstance(error, PermanentError) and url == self.download.url:
+        if isinstance(error, PermanentError):
             # Refusing (or garbling) a range says nothing about the whole body that is
             # already flowing: continue with that one alone. If it has ended, the next
             # attempt continues.
@@ -285,6 +289,15 @@ class Transfer:
             self._job.one_connection = True
             error = TransientError(error.kind, str(error), status=error.status)
         self._error = error
+
+    def _mirror_failed(self, error: FetchError, url: str) -> None:
+        """Request the rest from other mirrors: this one says nothing about them.
+
+        The attempt continues while the download's own URL works.
+        """
+        self._opener.note_failure(url)
+        if error.kind is ErrorKind.NOT_FOUND:
+            self._job.note_dead(url)
 
     # -- sharing the work ------------------------------------------------------------
 
