@@ -33,6 +33,8 @@ class Batch:
     bodies: dict[str, Pattern]
     """By name, which is also the path of the URL."""
     options: Sequence[str]
+    has_checksums: bool = False
+    """The list states the digest of each file."""
     digests: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -40,13 +42,26 @@ class Batch:
         """Bytes of all files."""
         return sum(body.size for body in self.bodies.values())
 
-    def is_correct(self, path: Path) -> bool:
-        """Return True if a finished file has exactly the server's data."""
-        name = path.name
+    def digest(self, name: str) -> str:
+        """Return the SHA-256 of the server's data."""
         if name not in self.digests:
             self.digests[name] = self.bodies[name].sha256()
+        return self.digests[name]
+
+    def is_correct(self, path: Path) -> bool:
+        """Return True if a finished file has exactly the server's data."""
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == self.digests[name]
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        return found == self.digest(path.name)
+
+    def lines(self, server: ScriptedServer) -> str:
+        """Return the list of files."""
+        lines = []
+        for name in self.bodies:
+            lines.append(server.url(f"/{name}"))
+            if self.has_checksums:
+                lines.append(f"  checksum=sha-256={self.digest(name)}")
+        return "\n".join(lines)
 
 
 @dataclass(slots=True)
@@ -92,17 +107,17 @@ class Killer:
         """
         tally = Tally(batches=1)
         while True:
-            kept = self._kept(batch)
+            kept = self.kept(batch)
             sent = self._sent()
             after = None
             if tally.kills < kills:
                 after = sent + int(self._rng.expovariate(1 / mean_bytes))
-            status = await self._once(batch, after)
+            status = await self.once(batch, after)
             tally.runs += 1
             self._check(batch, tally)
             if status == -9:
                 tally.kills += 1
-                gained = self._kept(batch) - kept
+                gained = self.kept(batch) - kept
                 tally.lost.append(max(0, self._sent() - sent - gained))
                 continue
             if status != 0:
@@ -113,9 +128,9 @@ class Killer:
         tally.wrong += sorted(set(batch.bodies) - present)
         return tally
 
-    async def _once(self, batch: Batch, kill_at: int | None) -> int:
+    async def once(self, batch: Batch, kill_at: int | None) -> int:
         """Run the command; kill it when the server has sent ``kill_at`` bytes."""
-        urls = "\n".join(self._server.url(f"/{name}") for name in batch.bodies)
+        urls = batch.lines(self._server)
         start = self._start_dashboard if self._has_dashboard else self._start_headless
         process, close = await start(batch, urls)
         ended = asyncio.ensure_future(process.wait())
@@ -196,7 +211,7 @@ class Killer:
     def _sent(self) -> int:
         return sum(request.bytes_sent for request in self._server.requests)
 
-    def _kept(self, batch: Batch) -> int:
+    def kept(self, batch: Batch) -> int:
         """Return the bytes that the next run need not download."""
         kept = 0
         for name, body in batch.bodies.items():

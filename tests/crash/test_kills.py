@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 RATE = 5_000_000
 """Total bytes per second over all connections."""
+BODY = Pattern(4 * RATE, 1)
 
 
 async def test_a_kill_corrupts_nothing_and_loses_about_a_second(
@@ -33,6 +34,22 @@ async def test_a_kill_corrupts_nothing_and_loses_about_a_second(
     # One checkpoint per second, checked four times a second, one that may be in
     # progress on a busy disk, and the buffers of the connections.
     assert max(tally.lost) < 2 * RATE + 8 * 256_000
+
+
+async def test_a_checksum_of_the_list_proves_as_much_as_a_validator(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    """The server states neither ETag nor Last-Modified."""
+    server.add("/x.bin", ResponseScript(BODY, rate=RATE))
+    batch = Batch({"x.bin": BODY}, ("-s", "1"), has_checksums=True)
+    killer = Killer(server, tmp_path / "out", random.Random(1))
+    assert await killer.once(batch, kill_at=3 * RATE) == -9
+    assert killer.kept(batch) > RATE // 2
+    assert await killer.once(batch, kill_at=None) == 0
+    assert batch.is_correct(tmp_path / "out/x.bin")
+    last = server.requests[-1]
+    assert last.range is not None
+    assert last.range[0] > RATE // 2
 
 
 async def test_kills_of_the_dashboard_leave_nothing(

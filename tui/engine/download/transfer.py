@@ -549,6 +549,8 @@ class Checkpointer:
         self._part = part
         self._info = info
         self._on_error = on_error
+        # As in ``resume_policy.resumable_record``: other records continue nothing.
+        self._has_proof = bool(info.validator) or download.request.checksum is not None
         self._task: asyncio.Task[None] | None = None
         self._saved_at = context.clock.monotonic()
         self._saved_bytes = -1
@@ -558,7 +560,7 @@ class Checkpointer:
         if (
             now - self._saved_at >= CHECKPOINT_S
             and self._download.received != self._saved_bytes
-            and self._info.validator
+            and self._has_proof
             and (self._task is None or self._task.done())
         ):
             self._task = asyncio.create_task(self.save())
