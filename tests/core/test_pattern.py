@@ -7,7 +7,7 @@ import re
 from importlib import import_module
 
 import tui
-from tui.core.text.pattern import late_pattern
+from tui.core.quick.pattern import late_pattern
 
 
 def test_a_late_pattern_behaves_like_a_compiled_one():

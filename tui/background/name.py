@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tui.core.text.pattern import late_pattern
+from tui.core.quick.pattern import late_pattern
 from tui.core.text.sanitize import sanitize
 
 DEFAULT_NAME: Final = "main"

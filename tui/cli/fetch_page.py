@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from tui.core.errors import ErrorKind, PermanentError
-from tui.core.text.pattern import late_pattern
+from tui.core.quick.pattern import late_pattern
 from tui.core.text.sanitize import sanitize
 from tui.sources.page import PAGE_LIMIT, Page
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from click.core import ParameterSource
@@ -14,6 +14,7 @@ from tui.cli.subcommands import SUBCOMMANDS
 from tui.config.option import Group, Option, SettingValue
 from tui.config.registry import OPTIONS, THEMES
 from tui.config.values import Kind
+from tui.core.quick.named_tuple import NamedTuple
 from tui.core.request import Checksum, check_url
 from tui.core.text.sanitize import sanitize
 from tui.sources.values import parse_output_path

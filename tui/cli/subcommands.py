@@ -6,9 +6,10 @@ A subcommand's module is imported only when it runs.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import NamedTuple
 
 import click
+
+from tui.core.quick.named_tuple import NamedTuple
 
 
 class Subcommand(NamedTuple):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tui.config.errors import Problem
 from tui.config.parsing import folder_rule, has_password, is_secret_header, make_login
 from tui.config.registry import BY_HOST_KEY, BY_KEY, SECRET_KEYS
 from tui.config.values import suggest
+from tui.core.quick.named_tuple import NamedTuple
+from tui.core.quick.pattern import late_pattern
 from tui.core.settings import FolderRule, HostRule
-from tui.core.text.pattern import late_pattern
 from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:

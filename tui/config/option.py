@@ -9,10 +9,11 @@ from __future__ import annotations
 from enum import Enum
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tui.config import values
 from tui.config.values import Kind
+from tui.core.quick.named_tuple import NamedTuple
 from tui.core.settings import FolderRule, Settings
 
 if TYPE_CHECKING:

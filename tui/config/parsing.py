@@ -7,9 +7,9 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from tui.core.quick.pattern import late_pattern
 from tui.core.rules.secret_headers import may_be_secret
 from tui.core.settings import COLUMNS, FolderRule, Login, Scheme
-from tui.core.text.pattern import late_pattern
 from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tui.config.errors import ConfigError, Problem
 from tui.config.option import SettingValue
 from tui.config.parsing import make_login, split_proxy
 from tui.config.registry import BY_VARIABLE, OPTIONS
 from tui.config.values import Kind, suggest
+from tui.core.quick.named_tuple import NamedTuple
 from tui.core.settings import AUTO_START, Hooks, OnExists, Scheme, Settings, Verify
 from tui.core.text.sanitize import sanitize
 

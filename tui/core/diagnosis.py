@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
+
+from tui.core.quick.named_tuple import NamedTuple
 
 
 class Limit(Enum):

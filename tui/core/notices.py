@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+from tui.core.quick.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from tui.core.errors import ErrorKind

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from tui.core.text.pattern import late_pattern
+from tui.core.quick.named_tuple import NamedTuple
+from tui.core.quick.pattern import late_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

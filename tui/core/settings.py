@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import NamedTuple
+
+from tui.core.quick.named_tuple import NamedTuple
 
 MAX_CONCURRENCY = 1000
 """Highest concurrency; above it file descriptors run out on common systems."""

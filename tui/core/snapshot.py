@@ -7,9 +7,10 @@ rows that it shows.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tui.core.diagnosis import NO_DIAGNOSIS
+from tui.core.quick.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,9 +13,10 @@ import os
 import stat
 import unicodedata
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tui.core.errors import ErrorKind, LocalError
+from tui.core.quick.named_tuple import NamedTuple
 from tui.core.text.joiners import without_joiners
 from tui.core.text.sanitize import sanitize
 from tui.disk import platform

@@ -13,9 +13,10 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
+from tui.core.quick.named_tuple import NamedTuple
 from tui.disk import platform
 from tui.disk.errors import ChangedOnDiskError, in_use
 from tui.disk.folders import NEW_RECORD, PART, RECORD

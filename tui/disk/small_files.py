@@ -18,9 +18,10 @@ import os
 import threading
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tui.core.errors import ErrorKind, LocalError
+from tui.core.quick.named_tuple import NamedTuple
 from tui.disk import platform
 from tui.disk.batches import Batch
 from tui.disk.checksum import digest_of, verify

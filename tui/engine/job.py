@@ -9,7 +9,9 @@ job, because a retry must find its file name, its limits and its part file again
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from tui.core.quick.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     import asyncio

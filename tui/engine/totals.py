@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
+from tui.core.quick.named_tuple import NamedTuple
 from tui.engine.metrics.progress import RunProgress, Work
 from tui.engine.metrics.speed import eta_s, eta_speed
 from tui.engine.registry import transfer_eta_s

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tui.core.events import DownloadNotice, QueuePaused, QueueResumed
 from tui.core.listing.query import DownloadQuery, View
 from tui.core.notices import NoticeCode
+from tui.core.quick.named_tuple import NamedTuple
 from tui.headless.interrupts import Interrupts
 from tui.headless.output import AsyncOutput
 from tui.headless.renderers.base import Renderer, Run

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from tui.core.text.pattern import late_pattern
+from tui.core.quick.pattern import late_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,8 @@ import unicodedata
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from tui.core.quick.pattern import late_pattern
 from tui.core.text.joiners import JOINERS, has_joiner, without_joiners
-from tui.core.text.pattern import late_pattern
 
 MAX_NAME_BYTES: Final = 240
 """In UTF-8. Common file systems allow 255; ``.part.json`` and the suffix of a temporary

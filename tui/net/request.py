@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from tui.core.errors import ErrorKind, PermanentError
-from tui.core.text.pattern import late_pattern
+from tui.core.quick.named_tuple import NamedTuple
+from tui.core.quick.pattern import late_pattern
 from tui.core.text.sanitize import sanitize
 from tui.net.url import host_port
 

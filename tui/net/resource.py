@@ -9,11 +9,12 @@ from __future__ import annotations
 import time
 from base64 import b64decode
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from tui.core.errors import ErrorKind, PermanentError, TransientError
+from tui.core.quick.named_tuple import NamedTuple
+from tui.core.quick.pattern import late_pattern
 from tui.core.request import Checksum
-from tui.core.text.pattern import late_pattern
 from tui.core.text.sanitize import sanitize
 from tui.net.auth.digest import schemes
 from tui.net.backoff import parse_http_date, parse_retry_after

@@ -6,8 +6,9 @@ or wrong ends the run with one message, instead of failing one download after th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from tui.core.quick.named_tuple import NamedTuple
 from tui.net.auth.certificates import load_ca_file
 from tui.net.auth.credentials import Credentials
 from tui.net.routing.router import Router

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from tui.core.errors import ErrorKind, PermanentError
+from tui.core.quick.named_tuple import NamedTuple
+from tui.core.quick.pattern import late_pattern
 from tui.core.request import check_url
-from tui.core.text.pattern import late_pattern
 from tui.core.text.sanitize import display_url, sanitize
 
 _SCHEME = late_pattern(r"[a-z][a-z0-9+.-]*")

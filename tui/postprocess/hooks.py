@@ -18,10 +18,11 @@ import asyncio
 import os
 import signal
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
 from tui.core.notices import Notice, NoticeCode
+from tui.core.quick.named_tuple import NamedTuple
 from tui.core.rules.hooks import ARGUMENT, FACTS, PLACEHOLDER, code_arguments
 from tui.core.text.sanitize import sanitize, sanitize_url
 from tui.core.text.units import format_elapsed

@@ -10,9 +10,9 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from tui.core.quick.pattern import late_pattern
 from tui.core.request import BadRequestLine, DownloadRequest
 from tui.core.text.checksum_list import continues_digest
-from tui.core.text.pattern import late_pattern
 from tui.core.text.sanitize import display_url, sanitize
 from tui.sources.compressed import SUFFIXES, PrefixedStream, decompressed
 from tui.sources.options import ReadOptions

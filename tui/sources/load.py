@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
 from tui.core.errors import FetchError
+from tui.core.quick.pattern import late_pattern
 from tui.core.request import BadRequestLine, DownloadRequest, check_url
-from tui.core.text.pattern import late_pattern
 from tui.core.text.sanitize import display_url, sanitize
 from tui.sources.options import ReadOptions
 from tui.sources.page import PAGE_LIMIT, Page

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+
+from tui.core.quick.named_tuple import NamedTuple
 
 PAGE_LIMIT = 16 << 20
 """Maximum bytes; a server's index of 100,000 files takes about 10 MiB."""

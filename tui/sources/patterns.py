@@ -18,8 +18,8 @@ import re
 from itertools import product
 from typing import TYPE_CHECKING
 
+from tui.core.quick.pattern import late_pattern
 from tui.core.request import BadRequestLine, DownloadRequest, check_url
-from tui.core.text.pattern import late_pattern
 from tui.sources.values import parse_folder, parse_output_path
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ a value, because a header may contain a password.
 
 from __future__ import annotations
 
+from tui.core.quick.pattern import late_pattern
 from tui.core.request import check_url
-from tui.core.text.pattern import late_pattern
 
 _TOKEN = late_pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A field name (RFC 9110, section 5.6.2)."""

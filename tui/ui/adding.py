@@ -7,9 +7,10 @@ import gc
 from collections import deque
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 from tui.core.download import DownloadState
+from tui.core.quick.named_tuple import NamedTuple
 from tui.core.service import ServiceLost
 from tui.ui.keys.keymap import key_of
 from tui.ui.style.format import count

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from tui.core.download import ACTIVE, DownloadState
+from tui.core.quick.named_tuple import NamedTuple
 from tui.ui.keys.keymap import key_of
 
 if TYPE_CHECKING:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tui.core.listing.query import View
+from tui.core.quick.named_tuple import NamedTuple
 from tui.ui.list.advice import cursor_advice
 from tui.ui.panes.layout import Breakpoint
 

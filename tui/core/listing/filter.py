@@ -25,7 +25,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 from tui.core.download import ACTIVE, ENDED, UNFINISHED, DownloadState
-from tui.core.text.pattern import late_pattern
+from tui.core.quick.pattern import late_pattern
 from tui.core.text.sanitize import sanitize
 from tui.core.text.units import parse_size
 

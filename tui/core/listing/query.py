@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from enum import Enum, IntEnum
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tui.core.download import ACTIVE, DownloadState
 from tui.core.listing.filter import filter_iter
 from tui.core.listing.sort import collect_iter, drain_iter, sort_iter, whole
+from tui.core.quick.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import (

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tui.core.text.pattern import late_pattern
+from tui.core.quick.pattern import late_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

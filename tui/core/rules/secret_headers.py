@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tui.core.text.pattern import late_pattern
+from tui.core.quick.pattern import late_pattern
 
 HARMLESS = frozenset({"accept", "accept-language", "user-agent"})
 """Request headers that reveal nothing about the user: only these are written to lists

@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import re
 
+from tui.core.quick.pattern import late_pattern
 from tui.core.request import Checksum
-from tui.core.text.pattern import late_pattern
 
 _LINE_LIMIT = 4096
 _KINDS = {

@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from tui.core.quick.pattern import late_pattern
 from tui.core.text.joiners import (
     JOINERS,
     has_joiner,
     is_needed,
     without_needed_joiners,
 )
-from tui.core.text.pattern import late_pattern
 
 _UNSAFE = late_pattern(
     "[\x00-\x1f\x7f-\x9f"  # C0, DEL, C1: cursor movement, colours, titles

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from tui.core.text.pattern import late_pattern
+from tui.core.quick.pattern import late_pattern
 
 _SIZE = late_pattern(
     r"\s*([0-9]{1,18}(?:\.[0-9]{1,9})?)\s*([kmgtpe]?)(i?b?)(?:/s|ps)?\s*", re.IGNORECASE

@@ -18,10 +18,11 @@ import math
 import os
 import sqlite3
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tui.core.download import ENDED, DownloadState
 from tui.core.errors import ErrorKind, LocalError
+from tui.core.quick.named_tuple import NamedTuple
 from tui.core.request import Checksum, DownloadRequest, Pieces
 from tui.core.rules.secret_headers import HARMLESS
 from tui.core.settings import OnExists

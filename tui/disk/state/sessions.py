@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tui.core.errors import ErrorKind, LocalError
 from tui.core.notices import Notice, NoticeCode
+from tui.core.quick.named_tuple import NamedTuple
 from tui.core.text.sanitize import sanitize
 from tui.disk.state.journal import Journal, JournalTooNew, JournalUnreadable
 from tui.disk.state.location import state_dir

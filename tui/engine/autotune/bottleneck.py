@@ -5,10 +5,9 @@ Pure functions of measurements; ``tui.messages`` words their results.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from tui.core.diagnosis import NO_DIAGNOSIS, Diagnosis, Limit, LimitCause
 from tui.core.download import DownloadState
+from tui.core.quick.named_tuple import NamedTuple
 
 MUCH = 0.4
 """Share of connection time from which a wait is the limit: with less, connections

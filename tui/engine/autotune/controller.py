@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections import deque
 from enum import Enum
-from typing import NamedTuple
 
 from tui.core.diagnosis import Limit
 from tui.core.notices import AutoCode, AutoReason
+from tui.core.quick.named_tuple import NamedTuple
 
 BASELINE_S = 1.0
 """Time at a level before its speed becomes the baseline of a trial."""

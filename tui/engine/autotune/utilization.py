@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tui.core.diagnosis import NO_DIAGNOSIS
 from tui.core.download import DownloadState
+from tui.core.quick.named_tuple import NamedTuple
 from tui.engine.autotune.bottleneck import Measures, diagnose
 from tui.engine.autotune.controller import MAX_CONCURRENCY
 from tui.engine.metrics.wait_times import WINDOW_S, UtilizationWindow

@@ -7,7 +7,6 @@ name while the body already flows, so a small file costs exactly one request.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 from tui.core.errors import PermanentError
@@ -81,6 +80,8 @@ class Prober:
             record = None
         request = self._request(download, record)
         if unless_newer is not None:
+            from email.utils import formatdate  # late: rarely needed
+
             date = formatdate(unless_newer.modified_at, usegmt=True)
             request = request._replace(if_modified_since=date)
         origin = self._context.queue.origin_state(download.origin)

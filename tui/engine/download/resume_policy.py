@@ -8,9 +8,10 @@ does a part file belong to this download, and can it be continued?
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tui.core.notices import NoticeCode
+from tui.core.quick.named_tuple import NamedTuple
 from tui.core.request import Checksum
 from tui.core.segment import RangeSet
 from tui.core.settings import OnExists

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tui.core.download import ACTIVE
 from tui.core.errors import (
@@ -13,6 +13,7 @@ from tui.core.errors import (
     PermanentError,
     TransientError,
 )
+from tui.core.quick.named_tuple import NamedTuple
 from tui.core.text.units import format_duration
 from tui.engine.scheduling.queue import SLOWING_STATUSES
 from tui.net.backoff import next_wait_s

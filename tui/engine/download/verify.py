@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from tui.core.download import DownloadState
 from tui.core.errors import ErrorKind, FetchError, IntegrityError
 from tui.core.events import Verified
 from tui.core.notices import Notice, NoticeCode
+from tui.core.quick.named_tuple import NamedTuple
 from tui.core.request import Checksum, origin_of
 from tui.core.segment import RangeSet
 from tui.core.settings import Verify

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from tui.core.quick.named_tuple import NamedTuple
 
 _MAX_STEP_BACK = 0.005
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from enum import IntEnum
-from typing import NamedTuple
+
+from tui.core.quick.named_tuple import NamedTuple
 
 WINDOW_S = 3.0
 """Length of the window that shares are computed over."""

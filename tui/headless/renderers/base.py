@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tui.core.events import Cancelled, Done, Failed, Paused, Retrying, Started
+from tui.core.quick.named_tuple import NamedTuple
 from tui.core.text.sanitize import display_url, sanitize
 from tui.headless.summary import RESUME_HINT, advice
 

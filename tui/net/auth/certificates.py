@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import ssl
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tui.core.errors import ErrorKind, LocalError
-from tui.core.text.pattern import late_pattern
+from tui.core.quick.named_tuple import NamedTuple
+from tui.core.quick.pattern import late_pattern
 from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:

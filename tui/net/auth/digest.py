@@ -16,8 +16,8 @@ import re
 from base64 import b64decode
 from typing import TYPE_CHECKING
 
+from tui.core.quick.pattern import late_pattern
 from tui.core.request import ANY_LOGIN, DIGEST_LOGIN, origin_of
-from tui.core.text.pattern import late_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,10 +9,11 @@ in lower case (a CGI script gets HTTP_PROXY from its visitors), the others in bo
 from __future__ import annotations
 
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from tui.core.errors import ErrorKind, LocalError
+from tui.core.quick.named_tuple import NamedTuple
 from tui.core.rules.hosts import rule_for, split_port
 from tui.core.text.sanitize import sanitize
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import socket
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tui.core.errors import ErrorKind, LocalError
+from tui.core.quick.named_tuple import NamedTuple
 from tui.core.request import origin_of
 from tui.core.rules.hosts import split_port
 from tui.core.text.sanitize import sanitize

@@ -14,7 +14,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 from tui.core.errors import ErrorKind, FetchError, PermanentError
-from tui.core.text.pattern import late_pattern
+from tui.core.quick.pattern import late_pattern
 from tui.core.text.sanitize import sanitize
 from tui.net.errors import (
     UNKNOWN_NAMES,

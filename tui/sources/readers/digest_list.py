@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin
 
+from tui.core.quick.pattern import late_pattern
 from tui.core.request import (
     STRONGEST_FIRST,
     BadRequestLine,
@@ -25,7 +26,6 @@ from tui.core.text.checksum_list import (
     other_digest,
     parse_checksum_line,
 )
-from tui.core.text.pattern import late_pattern
 from tui.core.text.sanitize import sanitize
 from tui.sources.readers.lines import LINE_LIMIT
 from tui.sources.values import folder_url, parse_output_path

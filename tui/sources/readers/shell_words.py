@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from tui.core.text.pattern import late_pattern
+from tui.core.quick.pattern import late_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,8 +18,8 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
+from tui.core.quick.pattern import late_pattern
 from tui.core.request import BadRequestLine, Checksum, DownloadRequest
-from tui.core.text.pattern import late_pattern
 from tui.core.text.sanitize import display_url, sanitize
 from tui.sources.patterns import check_pattern, expand_requests
 from tui.sources.readers.lines import LINE_LIMIT

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from tui.core.quick.named_tuple import NamedTuple
 from tui.core.service import ServiceLost
 from tui.messages import deletion_text
 from tui.ui.style.format import count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from textual import on
@@ -10,7 +11,6 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from tui.core.listing.filter import FilterError, compile_filter
-from tui.ui.dialogs.dialog import PRINTABLE, Field
 
 HINT = "words · is:failed · host:name · size:>1G · /regex/ · -not"
 
@@ -31,14 +31,20 @@ class FilterBar(Horizontal):
     def __init__(self, **options: Any) -> None:
         """Accept the options of any Textual widget."""
         super().__init__(**options)
-        self.input = Field(
+        self.error_text = Static("", id="filter-error", markup=False)
+        self._sent = ""
+
+    @cached_property
+    def input(self) -> Input:
+        """The line to type in, made when it is opened for the first time."""
+        from tui.ui.dialogs.dialog import PRINTABLE, Field
+
+        return Field(
             placeholder=f"{HINT} · enter keeps, esc clears",
             compact=True,
             select_on_focus=False,
             restrict=PRINTABLE,
         )
-        self.error_text = Static("", id="filter-error", markup=False)
-        self._sent = ""
 
     @property
     def is_open(self) -> bool:

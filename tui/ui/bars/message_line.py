@@ -6,8 +6,9 @@ A new message replaces the previous one; nothing piles up or covers the list.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from tui.core.quick.named_tuple import NamedTuple
 from tui.ui.bars.end_line import end_line
 from tui.ui.bars.header import ActionPressed
 from tui.ui.keys.keymap import key_of

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tui.core.listing.query import VIEW_STATES, DownloadQuery, View
+from tui.core.quick.named_tuple import NamedTuple
 from tui.core.text.sanitize import sanitize
 from tui.ui.bars.header import ActionPressed
 from tui.ui.keys.keymap import key_of

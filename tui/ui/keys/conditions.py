@@ -5,9 +5,10 @@ They run on every refresh, so none of them looks at more than the counters and o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tui.core.download import UNFINISHED, DownloadState
+from tui.core.quick.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from tui.core.snapshot import DownloadSnapshot, EngineSnapshot

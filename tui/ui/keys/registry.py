@@ -12,9 +12,10 @@ Functions of ``conditions`` decide when an action is enabled.
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
+from tui.core.quick.named_tuple import NamedTuple
 from tui.ui.keys import conditions as when
 from tui.ui.keys.synonyms import synonyms_of
 

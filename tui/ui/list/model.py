@@ -10,10 +10,11 @@ from __future__ import annotations
 import time
 from bisect import bisect_left, insort
 from itertools import chain, takewhile
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from tui.core.listing.filter import FilterError
 from tui.core.listing.query import Activity, DownloadQuery, SortKey, View, among
+from tui.core.quick.named_tuple import NamedTuple
 from tui.ui.list.selection import Selection
 
 if TYPE_CHECKING:

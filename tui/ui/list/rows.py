@@ -8,10 +8,11 @@ for the visible rows and decides how often their figures change.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tui.core.download import ACTIVE, ENDED, DownloadState
 from tui.core.listing.query import SortKey
+from tui.core.quick.named_tuple import NamedTuple
 from tui.core.text.sanitize import sanitize
 from tui.core.text.units import format_duration, format_rate, format_size, size_width
 from tui.messages import failure_title, notice_text, remedy

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tui.core.diagnosis import NO_DIAGNOSIS, Diagnosis, LimitCause
 from tui.core.download import DownloadState
-from tui.core.text.pattern import late_pattern
+from tui.core.quick.pattern import late_pattern
 from tui.messages import diagnosis_headline, diagnosis_text, queue_text
 from tui.ui.keys.keymap import key_of
 from tui.ui.keys.registry import BY_ID

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from textual.binding import Binding
 
 from tui.core import events as facts
 from tui.core.download import DownloadState
+from tui.core.quick.named_tuple import NamedTuple
 from tui.core.text.sanitize import sanitize
 from tui.core.text.units import format_duration, format_size
 from tui.messages import limit_text, notice_text, pause_text, remedy_for

@@ -6,10 +6,11 @@ for the host's limit.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from textual.binding import Binding
 
+from tui.core.quick.named_tuple import NamedTuple
 from tui.core.text.sanitize import sanitize, sanitize_url
 from tui.core.text.units import format_duration, format_rate
 from tui.ui.keys.keymap import key_of

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from tui.core.quick.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from tui.core.snapshot import DiskSnapshot

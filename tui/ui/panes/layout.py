@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple
+
+from tui.core.quick.named_tuple import NamedTuple
 
 PANES = ("graph", "disk", "detail", "hosts", "log")
 """Ids of the panes, in the order of their layout."""

@@ -8,7 +8,7 @@ changed. One widget per pane: a widget per line costs four times as much.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from rich.segment import Segment
 from textual.geometry import Region, Size
@@ -16,6 +16,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tui.core.quick.named_tuple import NamedTuple
 from tui.ui.style.format import cells, fit, spinner_frame
 from tui.ui.style.theme import palette_of
 

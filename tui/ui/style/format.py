@@ -7,11 +7,12 @@ module does not depend on a theme. All widths are cells, not characters.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from rich.cells import cell_len, split_graphemes
 
 from tui.core.download import DownloadState
+from tui.core.quick.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from tui.core.snapshot import DownloadSnapshot

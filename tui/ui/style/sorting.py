@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from tui.core.listing.query import LARGEST_FIRST, DownloadQuery, SortKey
+from tui.core.quick.named_tuple import NamedTuple
 
 
 class SortChoice(NamedTuple):

@@ -12,9 +12,8 @@ mark is kept back for a moment: if another end mark follows, it was text as well
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from tui.core.text.pattern import late_pattern
+from tui.core.quick.named_tuple import NamedTuple
+from tui.core.quick.pattern import late_pattern
 
 START = "\x1b[200~"
 END = "\x1b[201~"

@@ -12,9 +12,10 @@ import asyncio
 import re
 import ssl
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tui.core.errors import ErrorKind, FetchError, PermanentError
+from tui.core.quick.named_tuple import NamedTuple
 from tui.core.request import OMITTABLE_HEADERS
 from tui.net import errors
 from tui.net.transports.base import RawResponse, Transport

@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tui.core.errors import FetchError
+from tui.core.quick.named_tuple import NamedTuple
 from tui.net import errors
 from tui.net.transports.error_mapping import from_socket_error
 from tui.net.transports.http1.tls_stream import TlsStream

@@ -12,8 +12,8 @@ from __future__ import annotations
 import re
 import sys
 from enum import Enum, auto
-from typing import NamedTuple
 
+from tui.core.quick.named_tuple import NamedTuple
 from tui.net.transports.base import (
     MAX_HEADER_BYTES,
     MAX_HEADER_FIELDS,
