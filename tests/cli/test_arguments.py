@@ -211,7 +211,7 @@ def test_every_bad_line_is_reported_before_any_download(
 def test_version_and_help_output() -> None:
     assert run("--version").stdout == f"fetchtui {__version__}\n"
     text = run("-h").stdout
-    assert "--on-exists [resume|skip|rename|overwrite]" in text
+    assert "--on-exists [resume|skip|rename|overwrite" in text
     assert "130" in text
     assert all(len(line) <= 80 for line in text.splitlines())
 
