@@ -22,7 +22,9 @@ from tui.background.attach.codec import (
     unpack_ids,
     unpack_states,
 )
+from tui.background.attach.placeholders import unknown_row
 from tui.background.attach.replica import Replica
+from tui.background.attach.rows import ROWS_KEPT, Rows
 from tui.background.attach.states import StateTable
 from tui.background.attach.view import EVENTS_LIMIT, ClientView
 from tui.background.client import Connection, ConnectionLost
@@ -199,6 +201,18 @@ async def test_a_client_that_stops_reading_slows_nobody_and_catches_up():
         reading.resume_reading()
         await stopped.sync()
         assert {row.name for row in stopped.rows(range(1_000))} == {f"19-{'y' * 150}"}
+
+
+def test_failures_that_were_retried_are_kept_up_to_a_limit():
+    rows, failed = Rows(lambda ids: False), unknown_row(0, _S.FAILED)
+    for id in range(ROWS_KEPT + 10):
+        rows.keep(failed._replace(id=id, error=f"error {id}"))
+        rows.note_failure(id)
+        rows.note_failure(id)
+    assert not rows.restore_failure(9)
+    assert rows.restore_failure(10)
+    assert not rows.restore_failure(10), "it fails once"
+    assert rows.restore_failure(ROWS_KEPT + 9)
 
 
 async def test_logins_in_urls_stay_in_the_process_also_when_a_url_changes():

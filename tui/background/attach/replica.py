@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from tui.background.attach.codec import (
     decode,
@@ -23,15 +23,14 @@ from tui.background.attach.codec import (
 )
 from tui.background.attach.outbox import Outbox
 from tui.background.attach.placeholders import EMPTY, unknown_detail, unknown_row
+from tui.background.attach.rows import ROWS_KEPT, Rows, keep_newest
+from tui.background.attach.searches import Searches, until_answered
 from tui.background.attach.states import StateTable
-from tui.background.attach.view import LIVE_FIELDS
 from tui.background.client import ConnectionLost
 from tui.background.protocol import ROWS_LIMIT, ProtocolError, RequestError
 from tui.background.requests import encode_request
 from tui.core.download import ACTIVE, ENDED, DownloadState
 from tui.core.events import RunNotice
-from tui.core.listing.filter import FilterError
-from tui.core.listing.query import Activity, ActivityGroups, FailureGroup
 from tui.core.notices import Notice, NoticeCode
 from tui.core.request import check_url
 from tui.core.service import REMOVED, Deletion, ServiceLost
@@ -56,15 +55,11 @@ if TYPE_CHECKING:
     from tui.background.protocol import Notification
     from tui.core.download import DownloadId
     from tui.core.events import Event, Kinds
-    from tui.core.listing.query import DownloadQuery
+    from tui.core.listing.query import ActivityGroups, DownloadQuery, FailureGroup
     from tui.core.request import DownloadRequest
     from tui.core.service import Move
 
-T = TypeVar("T")
 _S = DownloadState
-_ROWS_KEPT: Final = 4_000
-_VIEW_S: Final = 1.0
-"""A row that was not read for so long is not shown any more."""
 _DETAIL_S: Final = 0.15
 _ORIGINS_S: Final = 0.25
 """Shortest time between two questions for the same thing."""
@@ -118,7 +113,7 @@ class Replica:
         """Called when rows have arrived that the dashboard waits for."""
         self._outbox = Outbox()
         self._last_verb = 0
-        self._last_search = 0
+        self._searches = Searches(self._outbox)
         self._subscriptions: list[ReplicaSubscription] = []
         self._early: list[Notification] | None = None
         """Frames that arrived before the answer to ``attach`` was taken over."""
@@ -132,26 +127,14 @@ class Replica:
         self._snapshot: EngineSnapshot | None = None
         self._assumed: dict[str, tuple[int, Any]] = {}
         """Limits that verbs have set: the verb and the value, by field."""
-        self._rows: dict[DownloadId, DownloadSnapshot] = {}
+        self._rows = Rows(self._show)
         self._details: dict[DownloadId, tuple[float, DetailSnapshot]] = {}
         self._asked_details: set[DownloadId] = set()
         self._connections: dict[DownloadId, int] = {}
         """Connections that were wished for, until the details have them."""
-        self._failures: dict[DownloadId, DownloadSnapshot] = {}
-        """Rows of failed downloads that were retried from here."""
-        self._found: dict[str, tuple[DownloadQuery, Any]] = {}
-        """The last search of each kind, and what it found."""
-        self._prepared: dict[
-            tuple[str, DownloadQuery], tuple[int, asyncio.Future[Any]]
-        ] = {}
-        """Searches that were started before the dashboard asks for them."""
+        self._searches.clear()
         self._origins: list[OriginSnapshot] = []
         self._origins_at_s = 0.0
-        self._read: dict[DownloadId, float] = {}
-        """When the dashboard read a row last."""
-        self._viewed: frozenset[DownloadId] = frozenset()
-        """Rows that the process sends."""
-        self._is_view_due = False
         self._bump()
 
     # -- the connection --------------------------------------------------------------
@@ -195,9 +178,7 @@ class Replica:
         self._totals = totals._replace(
             speed=0.0, eta_s=None, disk=totals.disk._replace(speed=0.0)
         )
-        self._rows = {
-            id: row._replace(speed=0.0, eta_s=None) for id, row in self._rows.items()
-        }
+        self._rows.stop()
         self._bump()
 
     def on_notification(self, notification: Notification) -> None:
@@ -220,7 +201,7 @@ class Replica:
                 self._states.confirm(unpack_ids(parts), state)
         except (TypeError, ValueError, IndexError) as error:
             raise ProtocolError(f"not states: {error}") from None
-        has_awaited = self._take_rows(frame)
+        has_awaited = self._rows.take(frame)
         self._bump()
         events = [decode_event(event) for event in frame.get("events", ())]
         if lost := frame.get("lost"):
@@ -228,27 +209,6 @@ class Replica:
         self._publish(events)
         if has_awaited:
             self.on_change()
-
-    def _take_rows(self, frame: Mapping[str, Any]) -> bool:
-        """Keep the rows of a frame; return True if one was only a state before."""
-        has_awaited = False
-        for value in frame.get("rows", ()):
-            row = decode(DownloadSnapshot, value)
-            has_awaited |= row.id in self._viewed and row.id not in self._rows
-            self._keep_row(row)
-        for id, *values in frame.get("live", ()):
-            known = self._rows.get(id)
-            if known is not None:
-                pairs = dict(zip(LIVE_FIELDS, values, strict=False))
-                fields = decode_fields(DownloadSnapshot, pairs)
-                self._rows[id] = known._replace(**fields)
-        return has_awaited
-
-    def _keep_row(self, row: DownloadSnapshot) -> None:
-        self._rows.pop(row.id, None)
-        self._rows[row.id] = row
-        while len(self._rows) > _ROWS_KEPT:
-            del self._rows[next(iter(self._rows))]
 
     def _publish(self, events: Sequence[Event]) -> None:
         for subscription in self._subscriptions:
@@ -307,9 +267,8 @@ class Replica:
         """Queue failed, waiting and cancelled downloads again, from attempt 1."""
         ids = self._known(ids)
         for id in ids:
-            row = self._rows.get(id)
-            if row is not None and self._states.get(id) == _S.FAILED:
-                self._failures[id] = row
+            if self._states.get(id) == _S.FAILED:
+                self._rows.note_failure(id)
         states = {_S.FAILED, _S.WAITING, _S.CANCELLED}
         return self._change("retry", ids, states, _S.QUEUED)
 
@@ -318,11 +277,10 @@ class Replica:
         ids, changed = self._known(ids), []
         verb = self._call("undo_retry", ids=ids)
         for id in ids if verb else ():
-            failure = self._failures.pop(id, None)
             state = self._states.get(id)
-            if failure is not None and state != _S.DONE and not state & REMOVED:
+            may_fail = state != _S.DONE and not state & REMOVED
+            if may_fail and self._rows.restore_failure(id):
                 self._states.assume(id, _S.FAILED, verb)
-                self._rows[id] = failure
                 changed.append(id)
         self._bump()
         return changed
@@ -380,7 +338,7 @@ class Replica:
         if not ids or self.is_watching:
             return {}
         args = {"ids": ids, "move": move.value}
-        answer = yield from self._until(
+        answer = yield from until_answered(
             self._outbox.send("call", name="reorder", args=args)
         )
         pairs = answer.get("positions", ()) if answer else ()
@@ -488,7 +446,7 @@ class Replica:
         if id is None:
             self._assume(verb, segments=count)
         elif verb:
-            self._connections[id] = count
+            keep_newest(self._connections, id, count)
 
     def set_rate_limit(self, rate: int | None, id: DownloadId | None = None) -> None:
         """Limit the bytes per second of the run or a download."""
@@ -525,47 +483,16 @@ class Replica:
 
     def rows(self, ids: Iterable[DownloadId]) -> list[DownloadSnapshot]:
         """Return rows; those that the process has not sent yet have only a state."""
-        now_s = time.monotonic()
-        rows = []
-        for id in ids:
-            if not 0 <= id < len(self._states):
-                continue
-            self._read[id] = now_s
-            if id not in self._viewed and not self._is_view_due:
-                self._is_view_due = True
-                asyncio.get_running_loop().call_soon(self._set_view)
-            rows.append(self._row(id))
-        return rows
+        states, read, count = self._states, self._rows.read, len(self._states)
+        return [
+            read(id, _S(states.get(id) & ~REMOVED)) for id in ids if 0 <= id < count
+        ]
 
-    def _row(self, id: DownloadId) -> DownloadSnapshot:
-        state = _S(self._states.get(id) & ~REMOVED)
-        row = self._rows.get(id)
-        if row is None:
-            return unknown_row(id, state)
-        if row.state is state:
-            return row
-        stopped = row._replace(
-            version=row.version + 1,
-            state=state,
-            speed=0.0,
-            eta_s=None,
-            stalled_s=0.0,
-            connections=0,
-            retry_in_s=None,
-        )
-        if state is _S.QUEUED:
-            return stopped._replace(error="", error_kind="")
-        return stopped
-
-    def _set_view(self) -> None:
-        """Ask for the rows that the dashboard has read in the last second."""
-        self._is_view_due = False
-        oldest_s = time.monotonic() - _VIEW_S
-        self._read = {id: at for id, at in self._read.items() if at >= oldest_s}
-        ids = list(self._read)[-ROWS_LIMIT:]
-        if self.is_connected and not self._viewed.issuperset(ids):
-            self._viewed = frozenset(ids)
+    def _show(self, ids: list[DownloadId]) -> bool:
+        """Let the process send the changes of some rows, if it is connected."""
+        if self.is_connected:
             self._outbox.send("view.set", ids=ids)
+        return self.is_connected
 
     async def fetch_rows(self, ids: Sequence[DownloadId]) -> list[DownloadSnapshot]:
         """Return complete rows.
@@ -579,7 +506,7 @@ class Replica:
             answer = await self._request("view.rows", ids=some)
             found = [_checked(DownloadSnapshot, value) for value in answer["rows"]]
             for row in found if len(ids) <= ROWS_LIMIT else ():
-                self._keep_row(row)
+                self._rows.keep(row)
             rows += found
         return rows
 
@@ -610,7 +537,7 @@ class Replica:
             self.on_change()
 
     def _keep_detail(self, detail: DetailSnapshot) -> None:
-        if len(self._details) > _ROWS_KEPT // 10:
+        if len(self._details) > ROWS_KEPT // 10:
             self._details.clear()
         self._details[detail.row.id] = time.monotonic(), detail
 
@@ -642,83 +569,23 @@ class Replica:
         Raises:
             FilterError: the filter is wrong, or takes too long.
         """
-        return (yield from self._search("order", query, _found_ids))
+        return self._searches.order(query)
 
     def by_activity(
         self, query: DownloadQuery
     ) -> Generator[None, None, ActivityGroups]:
         """Group the downloads that match a query by activity."""
-        return (yield from self._search("activity", query, _found_activity))
+        return self._searches.by_activity(query)
 
     def by_cause_iter(
         self, query: DownloadQuery
     ) -> Generator[None, None, list[FailureGroup]]:
         """Group the failed downloads that match a query by cause."""
-        return (yield from self._search("cause", query, _found_causes))
-
-    def _search(
-        self, by: str, query: DownloadQuery, read: Callable[[Any], T]
-    ) -> Generator[None, None, T]:
-        """Search in the process; without a connection, return what was found last.
-
-        If that was for another query, it waits for the next connection.
-        """
-        while True:
-            answer = yield from self._ask_to_search(by, query)
-            if answer is not None:
-                found = read(answer)
-                self._found[by] = query, found
-                return found
-            last_query, last_found = self._found.get(by, (None, None))
-            if last_query == query and last_found is not None:
-                last: T = last_found
-                return last
-            yield
-
-    def _ask_to_search(
-        self, by: str, query: DownloadQuery
-    ) -> Generator[None, None, Any]:
-        number, answer = self._prepared.pop((by, query), (0, None))
-        if answer is None:
-            number, answer = self._start_search(by, query)
-        try:
-            return (yield from self._until(answer))
-        except RequestError as error:
-            if error.data.get("is_filter"):
-                raise FilterError(str(error)) from None
-            return None
-        finally:
-            if not answer.done():
-                # Another search has replaced this one.
-                self._outbox.send("search.cancel", search=number)
+        return self._searches.by_cause(query)
 
     def prepare(self, query: DownloadQuery) -> None:
         """Let the process group downloads by activity before that is asked for."""
-        self._prepared["activity", query] = self._start_search("activity", query)
-
-    def _start_search(
-        self, by: str, query: DownloadQuery
-    ) -> tuple[int, asyncio.Future[Any]]:
-        self._last_search += 1
-        answer = self._outbox.send(
-            "search",
-            search=self._last_search,
-            by=by,
-            view=query.view.value,
-            filter=query.text,
-            sort=query.sort.value,
-            reversed=query.is_reversed,
-        )
-        return self._last_search, answer
-
-    def _until(self, answer: asyncio.Future[Any]) -> Generator[None, None, Any]:
-        """Yield until an answer has arrived; return ``None`` if none will."""
-        while not answer.done():
-            yield
-        error = answer.exception()
-        if isinstance(error, RequestError):
-            raise error
-        return None if error is not None else answer.result()
+        self._searches.prepare(query)
 
     def origins(self) -> list[OriginSnapshot]:
         """Return a row for each origin, as of a moment ago."""
@@ -767,24 +634,6 @@ def _do_nothing() -> None:
 
 def _notice(code: NoticeCode, *values: str | int) -> RunNotice:
     return RunNotice(time.time(), Notice(code, values))
-
-
-def _found_ids(answer: Any) -> list[DownloadId]:
-    return unpack_ids(answer["ids"])
-
-
-def _found_activity(answer: Any) -> ActivityGroups:
-    groups = tuple(unpack_ids(parts) for parts in answer["groups"])
-    if len(groups) != len(Activity):
-        raise ProtocolError("not the groups of a search")
-    return ActivityGroups(groups, int(answer["done_bytes"]))
-
-
-def _found_causes(answer: Any) -> list[FailureGroup]:
-    return [
-        FailureGroup(str(kind), int(status), unpack_ids(parts))
-        for kind, status, parts in answer["causes"]
-    ]
 
 
 def _checked(kind: type[Any], value: Any) -> Any:
