@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from tui.core.settings import OnExists, Verify
 from tui.demo.pattern import Pattern
 from tui.demo.script import ResponseScript
 from tui.demo.server import ScriptedServer
+from tui.disk.writer import DiskWriter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from tests.integration.conftest import Start
     from tui.core.snapshot import DownloadSnapshot
+    from tui.disk.part_file import PartFile
     from tui.engine.engine import Engine
 
 SMALL = Pattern(5_000, seed=1).read()
@@ -265,6 +268,30 @@ async def test_bytes_that_contradict_a_checksum_file_are_kept_as_bad(
         assert "from SHA256SUMS" in row.error
         assert sha(b"").digest in row.error
         assert sha(body).digest in row.error
+    assert names(tmp_path / "out") == ["f.bad"]
+
+
+@pytest.mark.parametrize("verb", ["pause", "cancel"])
+async def test_a_stop_while_bad_bytes_get_their_name_leaves_no_progress(
+    server: ScriptedServer, start: Start, tmp_path: Path, monkeypatch: Any, verb: str
+) -> None:
+    real = DiskWriter.keep_as
+    began, may_end = asyncio.Event(), asyncio.Event()
+
+    async def keep_as(writer: DiskWriter, part: PartFile, name: str) -> str:
+        began.set()
+        await may_end.wait()
+        return await real(writer, part, name)
+
+    monkeypatch.setattr(DiskWriter, "keep_as", keep_as)
+    server.add("/f", ResponseScript(LARGE, etag='"1"'))
+    async with start() as engine:
+        engine.add([request_for(server.url("/f"), checksum=sha(b""))])
+        await asyncio.wait_for(began.wait(), 10)
+        assert getattr(engine, verb)([0]) == [0]
+        may_end.set()
+        await until(engine, lambda: engine.snapshot().active == 0)
+        assert engine.rows([0])[0].received == engine.snapshot().received == 0
     assert names(tmp_path / "out") == ["f.bad"]
 
 

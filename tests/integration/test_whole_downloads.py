@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from tui.core.request import Checksum
 from tui.core.settings import OnExists
 from tui.demo.pattern import Pattern
 from tui.demo.script import RecordedRequest, ResponseScript
+from tui.disk.writer import DiskWriter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from tests.integration.conftest import Start
     from tui.demo.script import Ranges
     from tui.demo.server import ScriptedServer
+    from tui.disk.part_file import PartFile
 
 BIG = Pattern(3_000_000, seed=1)
 
@@ -210,6 +213,63 @@ async def test_without_a_validator_nothing_is_continued(
         assert engine.rows([0])[0].state is S.DONE
     assert digest(tmp_path / "out/b") == BIG.sha256()
     assert [seen.range for seen in server.requests] == [None, None]
+
+
+async def test_a_stop_while_useless_bytes_are_discarded_leaves_no_progress(
+    server: ScriptedServer, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = DiskWriter.discard
+    began, may_end = asyncio.Event(), asyncio.Event()
+
+    async def discard(writer: DiskWriter, part: PartFile) -> None:
+        began.set()
+        await may_end.wait()
+        await real(writer, part)
+
+    monkeypatch.setattr(DiskWriter, "discard", discard)
+    broken = ResponseScript(body=BIG, cut_after=2_000_000)
+    server.add("/b", ResponseScript(body=BIG, first=[broken]))
+    async with start() as engine:
+        engine.add([request_for(server.url("/b"))])
+        await asyncio.wait_for(began.wait(), 10)
+        engine.pause([0])
+        may_end.set()
+        await until(engine, lambda: engine.snapshot().active == 0)
+        assert engine.rows([0])[0].received == engine.snapshot().received == 0
+
+
+async def test_bytes_of_a_small_file_that_breaks_do_not_count(
+    server: ScriptedServer, start: Start, tmp_path: Path, backend: str
+) -> None:
+    """They are in memory only, so the next attempt is not one that cannot resume."""
+    body = Pattern(200_000, 1)
+    cut = ResponseScript(body=body, etag='"1"', cut_after=100_000, cut="reset")
+    server.add("/f", ResponseScript(body=body, etag='"1"', first=[cut, cut]))
+    async with start(http_backend=backend, retries=1) as engine:
+        engine.add([request_for(server.url("/f"))])
+        await engine.wait_idle()
+        (row,) = engine.rows([0])
+        assert (row.state, row.received, row.note) == (S.FAILED, 0, None)
+        assert engine.snapshot().received == 0
+        engine.retry([0])
+        await engine.wait_idle()
+        (row,) = engine.rows([0])
+        assert (row.state, row.received, row.note) == (S.DONE, body.size, None)
+    assert digest(tmp_path / "out/f") == body.sha256()
+
+
+@pytest.mark.parametrize("verb", ["pause", "cancel"])
+async def test_bytes_of_a_small_file_that_is_stopped_do_not_count(
+    server: ScriptedServer, start: Start, verb: str
+) -> None:
+    stall = ResponseScript(Pattern(200_000, 1), etag='"1"', stall_after=100_000)
+    server.add("/f", stall)
+    async with start() as engine:
+        engine.add([request_for(server.url("/f"))])
+        await until(engine, lambda: engine.rows([0])[0].received == 100_000)
+        getattr(engine, verb)([0])
+        await until(engine, lambda: engine.snapshot().active == 0)
+        assert engine.rows([0])[0].received == engine.snapshot().received == 0
 
 
 async def test_several_connections_bring_the_same_bytes(

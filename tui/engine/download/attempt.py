@@ -452,11 +452,19 @@ class DownloadWorker:
 
     async def _receive_small(self, job: Job, probe: Probe) -> None:
         """Read a small body whole and hand it to the writer without waiting."""
-        context, download = self._context, job.download
-        response, info = probe.response, probe.info
-        registry = context.registry
+        registry, download = self._context.registry, job.download
         if download.received:
             registry.set_received(download, 0)
+        try:
+            await self._store_small(job, probe)
+        except BaseException:
+            # Its bytes were only in memory.
+            registry.set_received(download, 0)
+            raise
+
+    async def _store_small(self, job: Job, probe: Probe) -> None:
+        context, download = self._context, job.download
+        response, info = probe.response, probe.info
         buffers: list[Any] = []
         received = 0
         is_limited = job.limiter is not None or not context.limiter.is_unlimited
@@ -465,11 +473,10 @@ class DownloadWorker:
             # It came together with the headers, as most small files do.
             buffers = rest
             received = sum(map(len, rest))
-            registry.count(download, received)
+            context.registry.count(download, received)
         else:
             received = await self._read_small(job, response, buffers)
         if received != info.size:
-            registry.set_received(download, 0)
             raise TransientError(
                 ErrorKind.TRUNCATED,
                 f"the body has {received} of {info.size} bytes",
@@ -506,6 +513,7 @@ class DownloadWorker:
         """Remove a part file of this download that cannot be continued."""
         target, writer = job.target, self._context.writer
         assert target is not None
+        self._context.registry.set_received(job.download, 0)
         part = await writer.open_part(
             target.folder, target.name, size=None, existing=found
         )
@@ -548,8 +556,8 @@ class DownloadWorker:
             digest = self._finisher.verifier.server_digest(info.digests)
             await self._finisher.run(job, part, size, digest)
         except Changed:
-            await context.writer.discard(part)
             registry.set_received(download, 0)
+            await context.writer.discard(part)
             raise
         except BaseException:
             if transfer is not None and part.is_open:

@@ -75,7 +75,13 @@ class Finisher:
         try:
             await self._verify(job, part, size, server_digest)
         except IntegrityError as error:
-            kept = await _uninterrupted(context.writer.keep_as(part, target.name + BAD))
+            keeping = context.writer.keep_as(part, target.name + BAD)
+            try:
+                kept = await _uninterrupted(keeping)
+            except asyncio.CancelledError:
+                # Stopped meanwhile: the part file is gone all the same.
+                context.registry.set_received(download, 0)
+                raise
             context.registry.set_received(download, 0)
             raise IntegrityError(
                 error.kind, f"{error}; the bytes are kept as {kept}"
