@@ -109,6 +109,7 @@ _NOTICES: dict[NoticeCode, Sentence] = {
     _N.URL_HAS_QUERY: "not verified: the URL has a query",
     _N.URL_HAS_NO_FILE: "not verified: the URL does not name a file",
     _N.NO_CHECKSUM_FILE: "not verified: the server has no checksum file for it",
+    _N.CHECKSUM_FILE_FAILED: "not verified: its checksum file could not be fetched",
     _N.SAVED_ENCODED: "the server sent it encoded ({0}); saved as sent",
     _N.MIRROR_CHANGED: "{0:url} failed; continuing with {1:url}",
     _N.RETRY_UNDONE: "retry undone",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 SMALL = Pattern(5_000, seed=1).read()
 LARGE = Pattern(1_000_000, seed=2).read()
+LINE = b"0" * 64 + b"  f\n"
 PIECE = 65_536
 SIZES = pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "large"])
 
@@ -330,6 +331,52 @@ async def test_the_checksum_list_of_a_directory_is_requested_once_even_if_missin
         assert len(server.requests_for(path)) == 1
 
 
+async def test_a_checksum_list_that_fails_once_is_requested_for_the_next_file(
+    server: ScriptedServer, start: Start
+) -> None:
+    line = f"{sha(SMALL).digest}  g\n".encode()
+    server.add("/SHA256SUMS", ResponseScript(line, first=[503]))
+    urls = [server.add(f"/{name}", ResponseScript(SMALL)) for name in "fg"]
+    async with start(verify=Verify.AUTO) as engine:
+        row = await fetch(engine, request_for(urls[0]))
+        assert row.note == Notice(NoticeCode.CHECKSUM_FILE_FAILED)
+        heard = engine.subscribe()
+        engine.add([request_for(urls[1])])
+        await engine.wait_idle()
+        assert told(heard, Verified) == [str(sha(SMALL))]
+
+
+@pytest.mark.parametrize(("status", "tries"), [(503, 3), (403, 1), (404, 1)])
+async def test_a_checksum_list_that_always_fails_costs_few_requests(
+    server: ScriptedServer, start: Start, status: int, tries: int
+) -> None:
+    for name in ("SHA256SUMS", "sha256sum.txt"):
+        server.add(f"/{name}", ResponseScript(status=status))
+    urls = [server.add(f"/{n}", ResponseScript(SMALL)) for n in range(6)]
+    note = NoticeCode.CHECKSUM_FILE_FAILED
+    if status == 404:
+        note = NoticeCode.NO_CHECKSUM_FILE
+    async with start(verify=Verify.AUTO) as engine:
+        await fetch(engine, *map(request_for, urls))
+        rows = engine.rows(range(6))
+        assert {row.note and row.note.code for row in rows} == {note}
+    for name in ("SHA256SUMS", "sha256sum.txt"):
+        assert len(server.requests_for(f"/{name}")) == tries
+
+
+async def test_a_checksum_file_that_the_rate_limit_slows_down_is_not_late(
+    server: ScriptedServer, start: Start
+) -> None:
+    lines = [f"{sha(SMALL).digest}  {n}\n" for n in range(400)]
+    server.add("/SHA256SUMS", ResponseScript("".join(lines).encode()))
+    server.add("/7", ResponseScript(SMALL))
+    async with start(verify=Verify.AUTO, timeout_s=0.3, rate_limit=30_000) as engine:
+        heard = engine.subscribe()
+        row = await fetch(engine, request_for(server.url("/7")))
+        assert (row.state, row.note) == (S.DONE, None)
+        assert told(heard, Verified) == [str(sha(SMALL))]
+
+
 async def test_a_checksum_file_of_another_server_is_not_believed(
     server: ScriptedServer, start: Start
 ) -> None:
@@ -363,29 +410,29 @@ async def test_a_redirected_file_is_verified_with_the_list_beside_its_own_url(
 
 
 @pytest.mark.parametrize(
-    "script",
+    ("script", "note"),
     [
-        ResponseScript(b"0" * 64 + b"  f\n" + b"#" * (5 << 20)),
-        ResponseScript(b"0" * 64 + b"  f\n", stall_after=10),
-        ResponseScript(b"0" * 64 + b"  f\n", status=500),
-        ResponseScript(b"<html>Not found</html>"),
-        ResponseScript(b"\xff\xfe\0\0" * 50),
-        ResponseScript(b"0" * 64 + b"  f\n", content_encoding="gzip"),
-        ResponseScript(raw=b"nonsense\r\n\r\n"),
+        (ResponseScript(LINE + b"#" * (5 << 20)), NoticeCode.CHECKSUM_FILE_FAILED),
+        (ResponseScript(LINE, stall_after=10), NoticeCode.CHECKSUM_FILE_FAILED),
+        (ResponseScript(LINE, status=500), NoticeCode.CHECKSUM_FILE_FAILED),
+        (ResponseScript(b"<html>Not found</html>"), NoticeCode.NO_CHECKSUM_FILE),
+        (ResponseScript(b"\xff\xfe\0\0" * 50), NoticeCode.NO_CHECKSUM_FILE),
+        (
+            ResponseScript(LINE, content_encoding="gzip"),
+            NoticeCode.CHECKSUM_FILE_FAILED,
+        ),
+        (ResponseScript(raw=b"nonsense\r\n\r\n"), NoticeCode.CHECKSUM_FILE_FAILED),
     ],
     ids=["huge", "stalled", "failing", "page", "binary", "encoded", "garbled"],
 )
 async def test_a_missing_checksum_file_does_no_harm(
-    server: ScriptedServer, start: Start, script: ResponseScript
+    server: ScriptedServer, start: Start, script: ResponseScript, note: NoticeCode
 ) -> None:
     server.add("/SHA256SUMS", script)
     server.add("/f", ResponseScript(LARGE))
     async with start(verify=Verify.AUTO, timeout_s=0.5) as engine:
         row = await fetch(engine, request_for(server.url("/f")))
-        assert (row.state, row.note and row.note.code) == (
-            S.DONE,
-            NoticeCode.NO_CHECKSUM_FILE,
-        )
+        assert (row.state, row.note and row.note.code) == (S.DONE, note)
 
 
 async def test_a_download_that_waits_for_a_checksum_file_can_be_cancelled(

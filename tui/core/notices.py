@@ -36,6 +36,7 @@ class NoticeCode(StrEnum):
     URL_HAS_QUERY = "url_has_query"
     URL_HAS_NO_FILE = "url_has_no_file"
     NO_CHECKSUM_FILE = "no_checksum_file"
+    CHECKSUM_FILE_FAILED = "checksum_file_failed"
     SAVED_ENCODED = "saved_encoded"  # content coding
     MIRROR_CHANGED = "mirror_changed"  # origin that failed, URL in use now
     RETRY_UNDONE = "retry_undone"

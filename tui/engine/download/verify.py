@@ -7,12 +7,20 @@ A digest may come from the list, from the server's headers, or from a checksum f
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from tui.core.download import DownloadState
-from tui.core.errors import ErrorKind, FetchError, IntegrityError
+from tui.core.errors import (
+    ErrorKind,
+    FetchError,
+    IntegrityError,
+    LocalError,
+    PermanentError,
+    TransientError,
+)
 from tui.core.events import Verified
 from tui.core.notices import Notice, NoticeCode
 from tui.core.quick.named_tuple import NamedTuple
@@ -42,6 +50,8 @@ SIZE_LIMIT = 4 << 20
 """Bytes of a checksum file: some fifty thousand names."""
 NAMES_KEPT = 500_000
 """Names kept over all directories; some 100 MB. The oldest list is dropped first."""
+LIST_TRIES = 3
+"""Times that a directory's list is requested while it fails for now."""
 LISTS = ("SHA256SUMS", "sha256sum.txt")
 ENDINGS = (".sha256", ".sha512")
 _NOT_FILES = (*ENDINGS, ".sha256sum", ".sha512sum", ".sha1", ".md5", ".asc", ".sig")
@@ -231,21 +241,33 @@ class ChecksumFile(NamedTuple):
 
 
 class _List(NamedTuple):
+    """The checksum list of a directory, or why there is none."""
+
     sums: dict[str, Checksum]
     name: str
+    missing: NoticeCode | None = None
+
+
+_ABSENT = {
+    code: _List({}, "", code)
+    for code in (NoticeCode.NO_CHECKSUM_FILE, NoticeCode.CHECKSUM_FILE_FAILED)
+}
 
 
 class ChecksumFiles:
     """Finds checksum files beside a file on its server, and caches them.
 
     Requests are made by the worker that occupies the download's slot, through the same
-    session. A directory's list is requested once per run, even if there is none.
+    session. A directory's list is requested once per run, even if there is none; one
+    that fails for now is requested again for a few more files.
     """
 
     def __init__(self, context: EngineContext) -> None:
         self._context = context
         self._lists: dict[str, _List] = {}
-        self._absent: set[str] = set()
+        self._absent: dict[str, _List] = {}
+        self._failures: Counter[str] = Counter()
+        """Times that the list of a directory failed for now."""
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def find(self, download: Download) -> ChecksumFile:
@@ -260,28 +282,51 @@ class ChecksumFiles:
         if name in LISTS or name.lower().endswith(_NOT_FILES):
             return ChecksumFile(None)
         found = await self._list(download, directory)
-        if found is not None and name in found.sums:
+        if name in found.sums:
             return ChecksumFile(found.sums[name], found.name)
+        missing = found.missing or NoticeCode.NO_CHECKSUM_FILE
         for ending in ENDINGS:
-            sums = await self._fetch(download, url + ending)
+            try:
+                sums = await self._fetch(download, url + ending)
+            except FetchError:
+                missing = NoticeCode.CHECKSUM_FILE_FAILED
+                continue
             checksum = _single_checksum(sums, name)
             if checksum is not None:
                 return ChecksumFile(checksum, name + ending)
-        return ChecksumFile(None, missing=NoticeCode.NO_CHECKSUM_FILE)
+        return ChecksumFile(None, missing=missing)
 
-    async def _list(self, download: Download, directory: str) -> _List | None:
+    async def _list(self, download: Download, directory: str) -> _List:
         """Return the list of a directory; concurrent callers share one request."""
         lock = self._locks.setdefault(directory, asyncio.Lock())
         async with lock:
-            if directory in self._lists or directory in self._absent:
-                return self._lists.get(directory)
-            for name in LISTS:
+            known = self._lists.get(directory) or self._absent.get(directory)
+            if known is not None:
+                return known
+            found, may_pass = await self._fetch_list(download, directory)
+            if may_pass:
+                self._failures[directory] += 1
+            if found.missing is None:
+                self._keep(directory, found)
+            elif not may_pass or self._failures[directory] >= LIST_TRIES:
+                self._absent[directory] = found
+            return found
+
+    async def _fetch_list(
+        self, download: Download, directory: str
+    ) -> tuple[_List, bool]:
+        """Return the list of a directory, and whether it may be another one later."""
+        missing, may_pass = NoticeCode.NO_CHECKSUM_FILE, False
+        for name in LISTS:
+            try:
                 sums = await self._fetch(download, f"{directory}/{name}")
-                if sums:
-                    self._keep(directory, _List(sums, name))
-                    return self._lists[directory]
-            self._absent.add(directory)
-            return None
+            except FetchError as error:
+                missing = NoticeCode.CHECKSUM_FILE_FAILED
+                may_pass |= isinstance(error, TransientError | LocalError)
+                continue
+            if sums:
+                return _List(sums, name), False
+        return _ABSENT[missing], may_pass
 
     def _keep(self, directory: str, found: _List) -> None:
         self._lists[directory] = found
@@ -289,34 +334,64 @@ class ChecksumFiles:
             self._lists.pop(next(iter(self._lists)))
 
     async def _fetch(self, download: Download, url: str) -> dict[str, Checksum]:
-        """Return the content of a checksum file; nothing if it cannot be fetched."""
+        """Return the content of a checksum file; nothing if the server has none.
+
+        Raises:
+            FetchError: it cannot be fetched.
+        """
+        try:
+            body = await self._read(download, url)
+        except TimeoutError:
+            message = "the checksum file takes too long"
+            raise TransientError(ErrorKind.STALLED, message) from None
+        except FetchError as error:
+            if error.kind is ErrorKind.NOT_FOUND:
+                return {}
+            raise
+        # In a thread: a long list takes some 100 ms.
+        return await asyncio.to_thread(
+            parse_checksum_list, body.decode(errors="replace")
+        )
+
+    async def _read(self, download: Download, url: str) -> bytes:
+        """Return the bytes of a file; none if another server has it.
+
+        Raises:
+            FetchError: it cannot be fetched, or is too long.
+            TimeoutError: it takes too long, without waits for the rate limit.
+        """
         context = self._context
         # With the credentials of the download's own URL, which has the same origin.
         headers = request_headers(context.session, download, download.url)
         request = GetRequest(url, headers)
         body = bytearray()
-        try:
-            async with asyncio.timeout(context.settings.timeout_s):
-                response = await context.session.open(request)
-                try:
-                    if origin_of(response.url) != origin_of(url):
-                        return {}  # another server's word does not count
-                    info = read_resource_info(response, request)
-                    check_is_plain(info, response.url)
-                    while (chunk := await response.read()) is not None:
-                        body += chunk
-                        if len(body) > SIZE_LIMIT:
-                            return {}
-                        if not context.limiter.is_unlimited:
-                            await context.limiter.take(len(chunk))
-                finally:
-                    await response.close()
-        except (FetchError, TimeoutError):
-            return {}
-        # In a thread: a long list takes some 100 ms.
-        return await asyncio.to_thread(
-            parse_checksum_list, body.decode(errors="replace")
-        )
+        async with asyncio.timeout(context.settings.timeout_s) as timeout:
+            response = await context.session.open(request)
+            try:
+                if origin_of(response.url) != origin_of(url):
+                    return b""  # another server's word does not count
+                info = read_resource_info(response, request)
+                check_is_plain(info, response.url)
+                while (chunk := await response.read()) is not None:
+                    body += chunk
+                    if len(body) > SIZE_LIMIT:
+                        message = "the checksum file is too long"
+                        raise PermanentError(ErrorKind.SIZE, message)
+                    if not context.limiter.is_unlimited:
+                        await self._throttle(len(chunk), timeout)
+            finally:
+                await response.close()
+        return bytes(body)
+
+    async def _throttle(self, nbytes: int, timeout: asyncio.Timeout) -> None:
+        """Wait for the rate limit of the run; it does not count for ``timeout``."""
+        now = asyncio.get_running_loop().time
+        ends_at = timeout.when()
+        assert ends_at is not None
+        left = ends_at - now()
+        timeout.reschedule(None)
+        await self._context.limiter.take(nbytes)
+        timeout.reschedule(now() + left)
 
 
 def _single_checksum(sums: dict[str, Checksum], name: str) -> Checksum | None:
