@@ -110,6 +110,28 @@ async def test_shards_workers_hosts_and_failures(size):
         assert "backing off 12s" in text
 
 
+async def test_in_80_columns_speed_notes_and_quit_are_in_sight():
+    control = FakeControl()
+    full = WorkerStatus("tcp://10.0.0.3:4000")
+    reason = "the disk is full: cannot write"
+    control.value = control.value._replace(
+        workers=(
+            *control.value.workers,
+            WorkerRow(full.name, "stopped", full, reason),
+        )
+    )
+    app = ScaleApp(control, "/data/out")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        await pilot.pause()
+        lines = shown(app).splitlines()
+    (running,) = (line for line in lines if "10.0.0.1:4000" in line)
+    assert "2.00 MB/s" in running[:76]
+    (stopped,) = (line for line in lines if "10.0.0.3:4000" in line)
+    assert reason in stopped[:76]
+    assert any("q quit" in line for line in lines)
+
+
 async def test_keys_change_the_job():
     control = FakeControl()
     app = ScaleApp(control, "/data/out")

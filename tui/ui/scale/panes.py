@@ -141,6 +141,7 @@ class JobTable(Pane):
         return "No host is requested now."
 
     def _headings(self, width: int) -> str:
+        failed = f" {'Failed':>7}" if width >= _WIDE else ""
         if self.view is View.SHARDS:
             return (
                 f"   {'Shard':>6}  {'Progress':<{_bar_width(width)}}  {'Ended':>13}"
@@ -148,10 +149,9 @@ class JobTable(Pane):
             )
         if self.view is View.WORKERS:
             return (
-                f"   {'Worker':<24} {'State':<8} {'Slots':>8} {'Shards':>6}"
-                f" {'Done':>8} {'Failed':>7} {'Speed':>11}"
+                f"   {'Worker':<{_worker_width(width)}} {'State':<8} {'Slots':>8}"
+                f" {'Shards':>6} {'Done':>8}{failed} {'Speed':>11}"
             )
-        failed = f" {'Failed':>7}" if width >= _WIDE else ""
         return (
             f"   {'Host':<{self._host_width(width)}} {'Active':>7} {'Queued':>8}"
             f" {'Done':>8}{failed} {'Speed':>11}  State"
@@ -197,22 +197,29 @@ class JobTable(Pane):
         ]
 
     def _worker_line(self, row: WorkerRow, width: int) -> Line:
-        del width
         style = {"running": "active", "idle": "dim", "lost": "failed"}.get(
             row.state, "warn"
         )
         status = row.status
         glyph = self.spinner() if row.state == "running" else " "
-        return [
+        line = [
             Span(f"{glyph} ", style),
-            Span(fit(_short(row.name), 24)),
+            Span(fit(_short(row.name), _worker_width(width))),
             Span(f" {row.state:<8}", style),
+        ]
+        if row.note:
+            # It does nothing any more, and this is why.
+            return [*line, Span(f" {sanitize(row.note, 200)}", "warn")]
+        failed = Span(
+            f" {count(status.failed):>7}", "failed" if status.failed else "dim"
+        )
+        return [
+            *line,
             Span(f" {f'{status.active}/{status.concurrency}':>8}"),
             Span(f" {len(status.shards):>6}"),
             Span(f" {count(status.done):>8}"),
-            Span(f" {count(status.failed):>7}", "failed" if status.failed else "dim"),
-            Span(f" {format_rate(status.speed):>11}  "),
-            Span(sanitize(row.note, 200), "warn"),
+            *([failed] if width >= _WIDE else []),
+            Span(f" {format_rate(status.speed):>11}"),
         ]
 
     def _host_line(self, row: HostStatus, width: int) -> Line:
@@ -280,6 +287,10 @@ def _value(name: str, value: Any) -> str:
 
 def _bar_width(width: int) -> int:
     return max(8, min(40, width - 82))
+
+
+def _worker_width(width: int) -> int:
+    return 24 if width >= _WIDE else 21
 
 
 def _short(name: str) -> str:

@@ -30,13 +30,14 @@ _ASKING_S = 5.0
 """Seconds for which a second key ends a running job."""
 _KEYS = (
     ("next_view", "tab", "view"),
-    ("cancel", "x", "cancel shard"),
+    ("cancel", "x", "cancel"),
     ("retry", "r", "retry"),
     ("concurrency", "c", "concurrency"),
-    ("rate", "b", "rate limit"),
+    ("rate", "b", "rate"),
     ("per_host", "h", "per host"),
-    ("details", "enter", "details"),
+    # In 80 columns, details do not fit.
     ("quit", "q", "quit"),
+    ("details", "enter", "details"),
 )
 
 
