@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.cloud.s3 import S3Server
 from tests.scale.server import HostServer, content
 from tests.support.command import finish, start
 from tests.support.until import until
@@ -280,3 +281,44 @@ async def test_a_shard_that_was_leased_again_stops(tmp_path, hosts, monkeypatch)
         assert (await task).outcome == "superseded"
     assert worker.status().shards == ()
     await worker.close()
+
+
+@pytest.mark.parametrize("format", ["files", "tar"])
+async def test_failed_downloads_run_again_with_a_bucket(tmp_path, hosts, format):
+    pytest.importorskip("obstore")
+    urls = [*write_list(tmp_path / "l.txt", hosts, 20), hosts.url(3, "/missing")]
+    (tmp_path / "l.txt").write_text("".join(f"{url}\n" for url in urls))
+    with S3Server() as store:
+        env = {
+            **KEEP,
+            "AWS_ENDPOINT_URL": store.endpoint,
+            "AWS_ACCESS_KEY_ID": "a",
+            "AWS_SECRET_ACCESS_KEY": "b",
+        }
+
+        async def run(*arguments):
+            process = await start(
+                *("scale", *arguments, "-o", "s3://bucket/x", "--job", "job"),
+                cwd=tmp_path,
+                env=env,
+            )
+            ended = await finish(process)
+            assert ended.status == 1, ended.err
+            assert "20 done, 1 failed · 1 of 1 shards" in ended.err
+
+        await run("l.txt", "--format", format)
+        before, names = hosts.requests.total(), sorted(store.objects)
+        store.put("x/of others", b"")
+        await run("--retry-failed")
+        repeated = hosts.requests.total() - before
+        assert repeated == (1 if format == "files" else 21)
+        assert sorted(store.objects) == sorted([*names, "x/of others"])
+        assert len(names) == (20 if format == "files" else 1)
+    found = manifest.listed(job_paths(tmp_path / "job"))
+    rows = [row for path in found.values() for row in manifest.read_rows(path)]
+    assert sorted(row.url for row in rows) == sorted(urls)
+    assert {row.path.rpartition(".tar/")[0] for row in rows if row.path} <= {
+        "",
+        "x/000000",
+    }
+    assert list((tmp_path / "job" / "partial").iterdir()) == []

@@ -191,8 +191,13 @@ class Uploader:
             return key
         raise AlreadyThereError(f"{name}: all numbered names are taken")
 
-    async def put_own(self, path: Path, name: str) -> str:
+    async def put_own(self, path: Path, name: str, *, replaces: bool = False) -> str:
         """Upload a file under its name, unless an earlier attempt did so.
+
+        Args:
+            path: the complete local file.
+            name: its path below the prefix.
+            replaces: an object with this name is an earlier form of this one.
 
         Returns:
             The key.
@@ -203,14 +208,19 @@ class Uploader:
         """
         key = self._address.key(name)
         try:
-            await self.put(path, key)
+            await self.put(path, key, replaces=replaces)
         except AlreadyThereError:
             if not await self._is_same(path, key):
                 raise
         return key
 
-    async def put(self, path: Path, key: str) -> None:
+    async def put(self, path: Path, key: str, *, replaces: bool = False) -> None:
         """Upload a file under a key.
+
+        Args:
+            path: the complete local file.
+            key: the key.
+            replaces: replace an object that exists, as with ``self.replaces``.
 
         Raises:
             AlreadyThereError: there is an object, and it must not be replaced.
@@ -220,7 +230,8 @@ class Uploader:
         from obstore.exceptions import AlreadyExistsError, BaseError
 
         size = (await asyncio.to_thread(os.stat, path)).st_size
-        mode: Any = "overwrite" if self.replaces else "create"
+        replaces = replaces or self.replaces
+        mode: Any = "overwrite" if replaces else "create"
         try:
             if size <= SMALL:
                 # One request with a checksum, after which nothing has to be compared.
@@ -229,9 +240,9 @@ class Uploader:
                 )
                 return
             if self._parts is not None:
-                await self._parts.put(path, key, replaces=self.replaces)
+                await self._parts.put(path, key, replaces=replaces)
             else:
-                await self._put_large(path, key, size)
+                await self._put_large(path, key, size, replaces)
             found = await obstore.head_async(self._store, key)
         except AlreadyExistsError:
             raise AlreadyThereError(f"{key} exists") from None
@@ -250,7 +261,7 @@ class Uploader:
                 f" {size:,} after its upload"
             )
 
-    async def _put_large(self, path: Path, key: str, size: int) -> None:
+    async def _put_large(self, path: Path, key: str, size: int, replaces: bool) -> None:
         import obstore
         from obstore.exceptions import BaseError
 
@@ -259,9 +270,9 @@ class Uploader:
             "max_concurrency": PARTS_AT_ONCE,
             "use_multipart": True,
         }
-        if not self.replaces and await self._exists(key):
+        if not replaces and await self._exists(key):
             raise AlreadyThereError(f"{key} exists")
-        if self.replaces or size > COPY_LIMIT:
+        if replaces or size > COPY_LIMIT:
             # Complete or not there: parts become an object when all have arrived.
             await obstore.put_async(self._store, key, path, **parts)
             return

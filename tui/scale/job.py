@@ -331,8 +331,12 @@ def _set_aside(paths: JobPaths, destination: Path) -> None:
     paths.plan.unlink()
 
 
-def reopen_failed(paths: JobPaths) -> int:
+def reopen_failed(paths: JobPaths, *, is_stored: bool) -> int:
     """Let shards with failed downloads run again; return their number.
+
+    Args:
+        paths: the job.
+        is_stored: the output is in an object store.
 
     Raises:
         ScaleError: a manifest is damaged.
@@ -340,5 +344,5 @@ def reopen_failed(paths: JobPaths) -> int:
     number = 0
     for shard, path in manifest.listed(paths).items():
         if manifest.read_counts(path).failed:
-            number += manifest.reopen(paths, shard)
+            number += manifest.reopen(paths, shard, is_stored=is_stored)
     return number

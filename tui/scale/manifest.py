@@ -135,6 +135,7 @@ class PartialRows:
         self._folder = paths.folder("partial")
         self._shard = shard
         self._path = self._folder / f"{shard:06d}.g{generation}.jsonl"
+        self._uploaded = self._folder / f"{shard:06d}.uploaded.jsonl"
 
     def read(self) -> dict[int, Row]:
         """Return the complete downloads of all earlier generations, by position."""
@@ -144,6 +145,18 @@ class PartialRows:
                 if row.state == DONE:
                     found[row.row] = row
         return found
+
+    def uploaded(self) -> dict[int, Row]:
+        """Return the downloads that are in the object store, by position."""
+        try:
+            return {row.row: row for row in _read_lines(self._uploaded)}
+        except FileNotFoundError:
+            return {}
+
+    def set_uploaded(self, rows: Iterable[Row]) -> None:
+        """Note the downloads that are in the object store."""
+        text = "".join(f"{json.dumps(row)}\n" for row in rows)
+        replace_file(self._uploaded, text.encode())
 
     def append(self, rows: Iterable[Row]) -> None:
         """Append rows; a torn last line is skipped when they are read."""
@@ -155,6 +168,7 @@ class PartialRows:
         """Remove the rows of all generations, once the manifest is published."""
         for path in self._folder.glob(f"{self._shard:06d}.g*.jsonl"):
             path.unlink(missing_ok=True)
+        self._uploaded.unlink(missing_ok=True)
 
 
 def _read_lines(path: Path) -> Iterator[Row]:
@@ -270,8 +284,13 @@ def published(paths: JobPaths, shard: int) -> Counts | None:
     return None if path is None else read_counts(path)
 
 
-def reopen(paths: JobPaths, shard: int) -> bool:
+def reopen(paths: JobPaths, shard: int, *, is_stored: bool = False) -> bool:
     """Take a manifest back, so that its failed downloads run again.
+
+    Args:
+        paths: the job.
+        shard: the shard.
+        is_stored: its output is in an object store, and not on this machine.
 
     Returns:
         False if the shard has no manifest.
@@ -280,8 +299,11 @@ def reopen(paths: JobPaths, shard: int) -> bool:
     if path is None:
         return False
     rows = [row for row in read_rows(path) if row.state == DONE]
-    if rows:
-        PartialRows(paths, shard, 0).append(rows)
+    partial = PartialRows(paths, shard, 0)
+    if rows and is_stored:
+        partial.set_uploaded(rows)
+    elif rows:
+        partial.append(rows)
     path.unlink()
     return True
 

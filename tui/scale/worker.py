@@ -180,6 +180,11 @@ class _ShardRun:
     ended: list[int] = field(default_factory=list)
     """Ids of downloads that ended and have no row yet."""
     origins: set[str] = field(default_factory=set)
+    uploaded: frozenset[int] = frozenset()
+    """Rows whose files an earlier run uploaded."""
+    replaces: bool = False
+    """The object of this shard is replaced, because an earlier run uploaded one with
+    fewer downloads."""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     is_cancelled: bool = False
     is_superseded: bool = False
@@ -280,6 +285,13 @@ class ShardWorker:
         known = await asyncio.to_thread(self._read_known, partial)
         named = named_requests(shard.id, requests)
         run = _ShardRun(lease, partial)
+        if self._spec.store:
+            uploaded = await asyncio.to_thread(partial.uploaded)
+            if self._spec.format == "files":
+                known = {**known, **uploaded}
+                run.uploaded = frozenset(uploaded)
+            else:
+                run.replaces = bool(uploaded)
         run.rows += [known[row] for row, _ in named if row in known]
         wanted = [(row, request) for row, request in named if row not in known]
         engine = await self._open_engine(len(wanted))
@@ -450,7 +462,7 @@ class ShardWorker:
             )
         if spec.store:
             run.stage = "uploading"
-            rows = await self._upload(rows)
+            rows = await self._upload(run, rows)
         run.stage = "publishing"
         _, counts = await asyncio.to_thread(
             manifest.publish, spec.paths, shard, lease.generation, rows
@@ -461,7 +473,7 @@ class ShardWorker:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         return counts
 
-    async def _upload(self, rows: list[Row]) -> list[Row]:
+    async def _upload(self, run: _ShardRun, rows: list[Row]) -> list[Row]:
         """Upload the output of a shard; return its rows with keys as paths.
 
         Raises:
@@ -474,7 +486,8 @@ class ShardWorker:
         uploader = self._uploader
         is_packed = spec.format != "files"
         base = Path(spec.destination) if is_packed else spec.base
-        names = {row.path for row in rows if row.path}
+        new = [row for row in rows if row.path and row.row not in run.uploaded]
+        names = {row.path for row in new}
         if is_packed:
             # A member of a tar file has the name of the file in front.
             names = {name.partition("/")[0] for name in names}
@@ -482,7 +495,7 @@ class ShardWorker:
 
         async def put(name: str) -> None:
             async with slots:
-                await uploader.put_own(base / name, name)
+                await uploader.put_own(base / name, name, replaces=run.replaces)
 
         try:
             await asyncio.gather(*map(put, sorted(names)))
@@ -491,8 +504,8 @@ class ShardWorker:
         if is_packed:
             for name in names:
                 await asyncio.to_thread(os.unlink, base / name)
-        key = uploader.address.key
-        return [row._replace(path=key(row.path)) if row.path else row for row in rows]
+        keys = {row.row: uploader.address.key(row.path) for row in new}
+        return [row._replace(path=keys.get(row.row, row.path)) for row in rows]
 
     # -- the engine -------------------------------------------------------------------
 

@@ -215,9 +215,10 @@ def _run_job(line: CommandLine, settings: Settings, own: dict[str, Any]) -> int:
         if job.is_planned_now and not line.quiet:
             _show_plan(job)
         if own["retry_failed"]:
-            number = reopen_failed(job.paths)
+            number = reopen_failed(job.paths, is_stored=bool(options.store))
             if not line.quiet:
-                click.echo(f"{number:,} shards with failed downloads run again")
+                text = plural(number, "shard")
+                click.echo(f"running {text} with failed downloads again", err=True)
         return run_loop(_run_workers(line, settings, options, job, own))
 
 
