@@ -149,7 +149,8 @@ def _trial(folder: Path, options: argparse.Namespace) -> int:
     command = [sys.executable, "-m", "tui", "--headless", "-q", "list.txt"]
     started = time.monotonic()
     chance = random.Random(1)
-    for _ in range(options.kills):
+    killed = 0
+    while killed < options.kills:
         process = subprocess.Popen(
             [*command, "-o", "s3://trial/data"], cwd=folder, env=env
         )
@@ -158,6 +159,9 @@ def _trial(folder: Path, options: argparse.Namespace) -> int:
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait()
+            killed += 1
+        else:
+            break
     left = multiparts(endpoint, "trial")
     status = subprocess.run(
         [*command, "-o", "s3://trial/data"], cwd=folder, env=env, check=False
@@ -186,7 +190,7 @@ def _trial(folder: Path, options: argparse.Namespace) -> int:
     print(
         f"status {status}; {len(paths)} downloads, {len(found)} objects, {wrong} wrong;"
         f" object of somebody else {'kept' if kept else 'REPLACED'}; multipart uploads"
-        f" left after {options.kills} kills {left}, after the last run"
+        f" left after {killed} kills {left}, after the last run"
         f" {multiparts(endpoint, 'trial')}; {elapsed:.0f} s with the kills; the same to"
         f" disk {on_disk:.1f} s (status {plain.returncode})"
     )

@@ -277,6 +277,20 @@ async def test_a_kill_before_the_id_is_noted_leaves_nothing(s3, path, tmp_path):
     assert records(tmp_path) == []
 
 
+async def test_an_upload_whose_id_was_not_noted_is_aborted_by_the_next(
+    s3, path, tmp_path
+):
+    found = path.stat()
+    origin = Origin(KEY, "", str(path), SIZE, found.st_mtime_ns, parts.part_size(SIZE))
+    record.create(tmp_path / upload.FOLDER, origin).close()
+    s3._respond(multipart_request(KEY), b"", {})
+    uploader = uploader_for(s3, tmp_path)
+    assert await uploader.clean_up() == 0
+    await uploader.put(path, KEY)
+    assert s3.bodies == {KEY: path.read_bytes()}
+    assert (s3.uploads, records(tmp_path)) == ({}, [])
+
+
 def multipart_request(key):
     from tests.cloud.s3 import Request
 

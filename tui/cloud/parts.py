@@ -86,10 +86,10 @@ class PartsUpload:
             S3Error: the store refuses it, or cannot be reached.
             OSError: the file cannot be read.
         """
-        found = await asyncio.to_thread(self._open, path, key)
+        found, is_adopted = await asyncio.to_thread(self._open, path, key)
         try:
             async with S3Client(self._address, self._keys) as client:
-                upload = _Upload(client, found, path, key, replaces)
+                upload = _Upload(client, found, path, key, replaces, is_adopted)
                 await self._run(upload)
             await asyncio.to_thread(found.remove)
         finally:
@@ -106,22 +106,24 @@ class PartsUpload:
         async with S3Client(self._address, self._keys) as client:
             if abandoned.upload_id:
                 return await client.abort(key, abandoned.upload_id)
-            # Its process ended between the request and the note of its id.
-            aborted = [await client.abort(key, id) for id in await client.uploads(key)]
-        return any(aborted)
+            return await _abort_unnoted(client, key)
 
-    def _open(self, path: Path, key: str) -> UploadRecord:
-        """Continue the record of an abandoned upload of this file, or create one."""
+    def _open(self, path: Path, key: str) -> tuple[UploadRecord, bool]:
+        """Continue the record of an abandoned upload of this file, or create one.
+
+        Returns:
+            The record, and whether it was there.
+        """
         found = os.stat(path)
         size = found.st_size
         origin = Origin(key, "", str(path), size, found.st_mtime_ns, part_size(size))
         abandoned = record.adopt(self._folder, key)
         if abandoned is not None:
             if abandoned.origin == origin:
-                return abandoned
+                return abandoned, True
             # Of another file; ``Uploader.clean_up`` removes it later.
             abandoned.close()
-        return record.create(self._folder, origin)
+        return record.create(self._folder, origin), False
 
     async def _run(self, upload: _Upload) -> None:
         """Start or continue an upload, and complete it.
@@ -165,6 +167,7 @@ class _Upload:
         path: Path,
         key: str,
         replaces: bool,
+        is_adopted: bool,
     ) -> None:
         assert record.origin is not None
         self._client = client
@@ -174,6 +177,7 @@ class _Upload:
         self._part_size = record.origin.part_size
         self._count = max(1, -(-self._size // self._part_size))
         self._was_completed = False
+        self._is_adopted = is_adopted
         self.key = key
         self.replaces = replaces
 
@@ -204,6 +208,8 @@ class _Upload:
                         del record.parts[number]
                 return
         self._was_completed = False
+        if self._is_adopted:
+            await _abort_unnoted(self._client, self.key)
         upload_id = await self._client.create(self.key)
         await asyncio.to_thread(record.set_upload_id, upload_id)
 
@@ -258,6 +264,16 @@ class _Upload:
         if self._record.upload_id:
             await self._client.abort(self.key, self._record.upload_id)
         await asyncio.to_thread(self._record.remove)
+
+
+async def _abort_unnoted(client: S3Client, key: str) -> bool:
+    """Abort the uploads to a key whose id was not noted, because of a kill before.
+
+    An upload of another machine to the same key cannot be distinguished. It starts
+    again then.
+    """
+    aborted = [await client.abort(key, id) for id in await client.uploads(key)]
+    return any(aborted)
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
