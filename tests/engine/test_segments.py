@@ -17,9 +17,22 @@ URL = "http://a/x"
 
 
 def take(
-    pool: SegmentScheduler, position: int = -1, now: float = 0.0
+    pool: SegmentScheduler,
+    position: int = -1,
+    now: float = 0.0,
+    *,
+    is_warm: bool = False,
 ) -> Segment | None:
-    return pool.take(position, only_there=False, url=URL, now=now)
+    return pool.take(position, only_there=False, url=URL, now=now, is_warm=is_warm)
+
+
+def moved(pool: SegmentScheduler, speed: int) -> Segment:
+    """Return the only segment, after a second at ``speed``."""
+    segment = take(pool)
+    assert segment is not None
+    segment.at += speed
+    segment.meter.sample(1.0, segment.at)
+    return segment
 
 
 def overlap(ranges: RangeSet, low: int, high: int) -> int:
@@ -40,6 +53,31 @@ def test_a_small_rest_is_not_halved() -> None:
     pool = SegmentScheduler([(0, LEAST_SPLIT)])
     take(pool)
     assert take(pool) is None
+
+
+def test_a_cut_lets_both_connections_end_at_once() -> None:
+    """What is left moves on while the other connection starts."""
+    speed, request_s = 2_000_000, 0.12
+    ahead = []
+    for is_warm in (False, True):
+        pool = SegmentScheduler([(0, 10_000_000)], request_s)
+        victim = moved(pool, speed)
+        thief = take(pool, is_warm=is_warm)
+        assert thief is not None
+        ahead.append(victim.remaining - thief.remaining)
+    cold, warm = ahead
+    # A request on an open connection costs a round trip, a new one slow start as well.
+    assert abs(warm - speed * request_s / 2) <= 128 << 10
+    assert cold - warm > speed * request_s / 2
+
+
+def test_an_end_is_cut_only_if_another_connection_can_be_in_time() -> None:
+    speed, request_s = 2_000_000, 0.12
+    pool = SegmentScheduler([(0, speed + 500_000)], request_s)
+    moved(pool, speed)
+    assert take(pool) is None
+    assert not pool.has_work_for(0, 1.0)
+    assert take(pool, is_warm=True) is not None
 
 
 def test_an_open_response_continues_into_the_gap_after_it() -> None:

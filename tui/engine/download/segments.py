@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ request costs a round trip, in which a fast link moves about as much."""
 SLOW_SHARE = 0.3
 """A segment below this share of the mean speed is requested again, as Surge does."""
 SLOW_AFTER_S = 5.0
+_INITIAL_WINDOW = 14_600
+"""Bytes with which a new connection starts (RFC 6928); doubled each round trip."""
 RACE_AFTER_S = 2.0
 """A segment that has run this long and needs as long again is worth a race."""
 UNANSWERED_S = 0.25
@@ -155,21 +158,27 @@ class SegmentScheduler:
 
         Args:
             gaps: half-open, by offset; ``None`` ends a body of unknown length.
-            request_s: what a request costs, in seconds: a segment whose halves take
-                longer is split.
+            request_s: seconds to the first byte on a new connection. What a segment
+                loads meanwhile is not worth another connection.
         """
         self.request_s = request_s
         self.gaps: list[tuple[int, int | None]] = list(gaps)
         self.segments: list[Segment] = []
 
     def take(
-        self, position: int, *, only_there: bool, url: str, now: float
+        self,
+        position: int,
+        *,
+        only_there: bool,
+        url: str,
+        now: float,
+        is_warm: bool = False,
     ) -> Segment | None:
         """Give a connection its next segment, or ``None`` when none is left for it.
 
         The gap at ``position`` comes first (the open response may continue into it),
-        then the first gap, then the second half of the largest segment still running.
-        At the very end, where halving is not worth it, the connection races the slowest
+        then the first gap, then the end of the largest segment still running.
+        At the very end, where that is not worth it, the connection races the slowest
         segment for the last bytes, so that none idles while another is slow.
 
         Args:
@@ -177,6 +186,7 @@ class SegmentScheduler:
             only_there: no other range can be requested (the server ignores ranges).
             url: for display.
             now: monotonic seconds.
+            is_warm: a connection is open for it and has left slow start.
         """
         at = next((i for i, gap in enumerate(self.gaps) if gap[0] == position), None)
         if at is None and self.gaps and not only_there:
@@ -186,7 +196,7 @@ class SegmentScheduler:
         elif only_there or self.gaps:
             return None
         else:
-            other = self._steal(url, now) or self._race(url, now)
+            other = self._steal(url, now, is_warm=is_warm) or self._race(url, now)
             if other is None:
                 return None
             segment = other
@@ -251,7 +261,7 @@ class SegmentScheduler:
             connections: idle connections that get a segment first.
             now: monotonic seconds.
         """
-        if len(self.gaps) > connections or self._halves() is not None:
+        if len(self.gaps) > connections or self._cut() is not None:
             return True
         return not self.gaps and self._slowest(now) is not None
 
@@ -269,11 +279,11 @@ class SegmentScheduler:
         mean = sum(speed for _, speed in speeds) / len(speeds) if speeds else 0.0
         return [segment for segment, speed in speeds if speed < SLOW_SHARE * mean]
 
-    def _steal(self, url: str, now: float) -> Segment | None:
-        halves = self._halves()
-        if halves is None:
+    def _steal(self, url: str, now: float, *, is_warm: bool) -> Segment | None:
+        cut = self._cut(is_warm=is_warm)
+        if cut is None:
             return None
-        victim, middle, end = halves
+        victim, middle, end = cut
         victim.end = middle
         return Segment(middle, end, url, now)
 
@@ -298,16 +308,31 @@ class SegmentScheduler:
         wait_s, segment = max(waits, key=lambda wait: wait[0], default=(0.0, None))
         return segment if wait_s >= RACE_AFTER_S else None
 
-    def _halves(self) -> tuple[Segment, int, int] | None:
+    def _cut(self, *, is_warm: bool = False) -> tuple[Segment, int, int] | None:
+        """Return the segment to cut, where, and its end; both parts shall end at once.
+
+        It keeps what it loads while the other connection starts, and half of the rest.
+        """
         alone = (s for s in self.segments if s.twin is None)
         victim = max(alone, key=lambda s: s.stealable, default=None)
         if victim is None or victim.end is None:
             return None
-        least = LEAST_SPLIT
-        if victim.meter.speed:
-            least = min(least, int(victim.meter.speed * self.request_s))
-        halves = split_range(victim.end - victim.stealable, victim.end, least)
+        ahead, least = 0, LEAST_SPLIT
+        if speed := victim.meter.speed:
+            ahead = min(LEAST_SPLIT, int(speed * self._start_s(speed, is_warm=is_warm)))
+            least = ahead // 2
+        start = min(victim.end, victim.end - victim.stealable + ahead)
+        halves = split_range(start, victim.end, least)
         return None if halves is None else (victim, halves[0][1], halves[1][1])
+
+    def _start_s(self, speed: float, *, is_warm: bool) -> float:
+        """Return the seconds that another connection loses before it is as fast."""
+        round_trip_s = self.request_s / 2
+        if is_warm:
+            return round_trip_s
+        window = speed * round_trip_s
+        rounds = math.log2(max(1.0, window / _INITIAL_WINDOW))
+        return self.request_s + max(0.0, rounds - 1.0) * round_trip_s
 
 
 def _end_race(winner: Segment, loser: Segment | None) -> int:

@@ -200,12 +200,12 @@ class Transfer:
         task = asyncio.current_task()
         context.registry.open_connections += 1
         self._waits.begin(Wait.OPEN, context.clock.monotonic())
-        position = info.start if info is not None else -1
+        position, is_warm = (info.start if info is not None else -1), False
         url = self.download.url
         rest: memoryview | None = None
         """Bytes read from the response after the last segment's end."""
         try:
-            while (segment := self._next_segment(position)) is not None:
+            while segment := self._next_segment(position, is_warm=is_warm):
                 if task in self._tasks:
                     self._tasks[task] = segment
                 if response is None or segment.at != position:
@@ -222,7 +222,8 @@ class Transfer:
                 position = segment.at
                 self._on_complete(segment)
                 segment = None
-                if info is not None and info.end == position:
+                is_warm = info is not None and info.end == position
+                if is_warm:
                     # Read the end of the message, so that the connection is reused.
                     await response.read()
                     await response.close()
@@ -301,7 +302,7 @@ class Transfer:
 
     # -- sharing the work ------------------------------------------------------------
 
-    def _next_segment(self, position: int) -> Segment | None:
+    def _next_segment(self, position: int, *, is_warm: bool) -> Segment | None:
         if self._fatal is not None:
             return None
         return self._scheduler.take(
@@ -309,6 +310,7 @@ class Transfer:
             only_there=self.refuses_ranges and position >= 0,
             url=self._opener.mirror(self._scheduler.segments),
             now=self._context.clock.monotonic(),
+            is_warm=is_warm,
         )
 
     def _wanted(self) -> int:
