@@ -194,8 +194,8 @@ _KEPT: dict[KeepReason, Sentence] = {
         "kept {0:,} files that existed before",
     ),
     KeepReason.CHANGED: (
-        "kept {0:,} file that is not as the download left it",
-        "kept {0:,} files that are not as the downloads left them",
+        "kept {0:,} file that has changed since",
+        "kept {0:,} files that have changed since",
     ),
     KeepReason.IN_USE: (
         "kept {0:,} file that another run is downloading",
@@ -324,26 +324,26 @@ _A = AutoCode
 _AUTO: dict[AutoCode, Sentence] = {
     _A.MEASURING: "measuring",
     _A.PINNED: "set by hand",
-    _A.HOSTS_REFUSE: "hosts refuse more (429 or 503): down to their capacity, {0}",
+    _A.HOSTS_REFUSE: "hosts refuse more (429 or 503); lowered to {0}",
     _A.HOSTS_ACCEPT: "hosts accept {0} now",
-    _A.HOST_FINISHED: "the host that refused has nothing queued any more",
+    _A.HOST_FINISHED: "the host that refused has nothing left in the queue",
     _A.CONNECTIONS_BROKE: "{0} connections broke within {1:.0f} s",
-    _A.RATE_LIMITED: "limited by the rate limit: stays",
-    _A.DISK_LIMITED: "limited by the disk: stays",
-    _A.CPU_LIMITED: "limited by the CPU: stays",
-    _A.SMALL_FILES: "files are small: starting with {0}",
-    _A.MEDIUM_FILES: "files are of a few MiB: starting with {0}",
+    _A.RATE_LIMITED: "not raised: limited by the rate limit",
+    _A.DISK_LIMITED: "not raised: limited by the disk",
+    _A.CPU_LIMITED: "not raised: limited by the CPU",
+    _A.SMALL_FILES: "files are small; starting with {0}",
+    _A.MEDIUM_FILES: "files have a few MiB; starting with {0}",
     _A.TRY_MORE: "{0} downloads reach {1:rate}; trying {2}",
-    _A.TRY_FEWER: "fewer may do as well: trying {0}",
-    _A.GAIN_TRY_MORE: "{0} give {1:rate} ({2:+.0%}): trying {3}",
-    _A.GAIN_STAY: "{0} give {1:rate} ({2:+.0%}): stays",
-    _A.BACK: "{0} give {1:rate} ({2:+.0%}): back to {3}",
-    _A.FEWER_STAY: "{0} give {1:rate} ({2:+.0%}): fewer do as well, stays",
-    _A.TRY_FEWER_CONNECTIONS: "{0} connections to large files: trying {1}",
+    _A.TRY_FEWER: "fewer may be as fast; trying {0}",
+    _A.GAIN_TRY_MORE: "{0} downloads reach {1:rate} ({2:+.0%}); trying {3}",
+    _A.GAIN_STAY: "{0} downloads reach {1:rate} ({2:+.0%}); keeping them",
+    _A.BACK: "{0} downloads reach {1:rate} ({2:+.0%}); back to {3}",
+    _A.FEWER_STAY: "{0} downloads are as fast, {1:rate} ({2:+.0%}); keeping them",
+    _A.TRY_FEWER_CONNECTIONS: "{0} connections to large files; trying {1}",
     _A.FEWER_CONNECTIONS_STAY: (
-        "{0} connections give {1:rate} ({2:+.0%}): fewer do as well, stays"
+        "{0} connections are as fast, {1:rate} ({2:+.0%}); keeping them"
     ),
-    _A.CONNECTIONS_BACK: "{0} connections give {1:rate} ({2:+.0%}): back to {3}",
+    _A.CONNECTIONS_BACK: "{0} connections reach {1:rate} ({2:+.0%}); back to {3}",
 }
 
 _L = LimitName

@@ -14,7 +14,8 @@ from tests.architecture.files import ROOT, python_files
 from tui.cli.commands.man import markdown_options
 from tui.core.errors import ErrorKind
 from tui.messages import remedy
-from tui.ui.keys.registry import markdown_table
+from tui.ui.keys.keymap import Keymap
+from tui.ui.keys.registry import Group, shown_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +51,20 @@ def error_table() -> str:
     return "\n".join(["| code | suggestion |", "|---|---|", *rows])
 
 
+def key_table() -> str:
+    """Return the table of keys and actions, by group."""
+    lines = []
+    for group in Group:
+        lines += [f"**{group.value}**", "", "| key | action | id |", "|---|---|---|"]
+        for action in Keymap().actions:
+            if action.group is group:
+                keys = " ".join(f"`{shown_key(key)}`" for key in action.keys)
+                about = f"{action.title}. {action.help}"
+                lines.append(f"| {keys} | {about} | `{action.id}` |")
+        lines.append("")
+    return "\n".join(lines)
+
+
 def package_map() -> str:
     """Return the table of all packages, with the first line of their docstrings."""
     rows = []
@@ -64,7 +79,7 @@ def package_map() -> str:
 
 TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "options": ("tui/docs/options.md", markdown_options),
-    "keys": ("tui/docs/keys.md", markdown_table),
+    "keys": ("tui/docs/keys.md", key_table),
     "errors": ("tui/docs/json-events.md", error_table),
     "map": ("tui/README.md", package_map),
 }

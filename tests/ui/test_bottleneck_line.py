@@ -17,7 +17,7 @@ DISK_TEXT = (
     " (W adds a writer)"
 )
 STEP = AutoReason(AutoCode.GAIN_TRY_MORE, (16, 23.9e6, 0.98, 32))
-STEP_TEXT = "16 give 23.9 MB/s (+98%): trying 32"
+STEP_TEXT = "16 downloads reach 23.9 MB/s (+98%); trying 32"
 
 
 async def test_the_diagnosis_is_shown_in_full_if_it_fits():

@@ -124,7 +124,7 @@ def test_later_overrides_replace_earlier_ones():
     keymap = Keymap()
     keymap.apply({"cancel": "delete"})
     keymap.apply({})
-    assert keymap.actions == ACTIONS
+    assert keymap.actions == Keymap().actions
 
 
 async def test_a_changed_key_replaces_the_old_one_in_all_texts():
@@ -152,6 +152,14 @@ async def test_help_and_palette_name_the_changed_key():
         await board.press("question_mark")
         line = next(line for line in board.screen() if "Save a screenshot" in line)
         assert "F12" in line
+
+
+def test_descriptions_name_the_changed_keys():
+    keymap = Keymap()
+    assert "u restores them." in keymap.by_id["cancel_all"].help
+    keymap.apply({"undo": "F4", "more": ""})
+    assert "F4 restores them." in keymap.by_id["cancel_all"].help
+    assert "Increase concurrency - c turn it off." in keymap.by_id["auto"].help
 
 
 async def test_advice_on_a_failed_row_names_the_changed_keys():

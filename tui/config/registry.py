@@ -110,7 +110,7 @@ SPEED: Final = (
         "segments",
         Kind.WHOLE,
         Group.SPEED,
-        "Connections per download; 0 chooses by file size.",
+        "Connections per file; 0 chooses by its size.",
         "4",
         field="segments",
         flags=("-s", "-x", "--segments"),
@@ -196,8 +196,8 @@ TRUST: Final = (
         "max-retry-after",
         Kind.NUMBER,
         Group.TRUST,
-        "Longest wait in seconds that a server may ask for with Retry-After; with a"
-        " longer one the download fails.",
+        "Longest wait in seconds that a server may ask for with Retry-After; if it asks"
+        " for more, the download fails.",
         "7200",
         field="max_retry_after_s",
         metavar="SECONDS",
@@ -219,8 +219,8 @@ TRUST: Final = (
         "verify",
         Kind.CHOICE,
         Group.TRUST,
-        "How to verify files without a checksum in the list: from response headers,"
-        " also from SHA256SUMS or NAME.sha256 files (auto), or not at all.",
+        "How to verify files without a checksum in the list: by response headers"
+        " (headers), also by SHA256SUMS or NAME.sha256 files (auto), or not (off).",
         '"auto"',
         field="verify",
         choices=tuple(choice.value for choice in Verify),

@@ -13,6 +13,7 @@ text that mentions a key asks ``key_of`` for it, so it names the key that is bou
 
 from __future__ import annotations
 
+import re
 from contextvars import ContextVar
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -43,6 +44,7 @@ RESERVED = {"ctrl+c": "interrupt", "ctrl+q": "quit"}
 
 _BY_SIGN = {sign.lower(): key for key, sign in SIGNS.items()}
 _BY_SIGN |= {"esc": "escape", "del": "delete", "ins": "insert", "return": "enter"}
+_ID_IN_BRACES = re.compile(r"\{(\w+)\}")
 _NAMED = {key.value for key in Keys} | set(SIGNS) | {"space", "enter", "tab"}
 
 
@@ -86,16 +88,27 @@ def _sign_names() -> set[str]:
     return {str(_sign_name(chr(code))) for code in range(0x21, 0x7F)}
 
 
+def _with_keys(text: str, by_id: Mapping[str, Action]) -> str:
+    """Return a text with keys in place of the ids of actions in braces.
+
+    An action without a key is named by its title.
+    """
+    return _ID_IN_BRACES.sub(
+        lambda match: by_id[match[1]].shown_key or by_id[match[1]].title, text
+    )
+
+
 class Keymap:
     """The actions with the keys that are bound to them now."""
 
     def __init__(self, actions: Sequence[Action] = ACTIONS) -> None:
         """Bind the default keys."""
         self._defaults = {action.id: action for action in actions}
-        self.actions: tuple[Action, ...] = tuple(actions)
+        self.actions: tuple[Action, ...] = ()
         """All actions, in the order of the table."""
-        self.by_id: dict[str, Action] = dict(self._defaults)
+        self.by_id: dict[str, Action] = {}
         self._overrides: dict[str, object] = {}
+        self._set_actions({action.id: action.keys for action in actions})
         self.problems: list[str] = []
         """One line for each setting that was skipped, with a fix."""
 
@@ -123,11 +136,19 @@ class Keymap:
         for id, action in self._defaults.items():
             if id not in keys:
                 keys[id] = self._remaining_defaults(action, owners)
-        self.actions = tuple(
-            action._replace(keys=keys[id]) for id, action in self._defaults.items()
-        )
-        self.by_id = {action.id: action for action in self.actions}
+        self._set_actions(keys)
         return self.problems
+
+    def _set_actions(self, keys: Mapping[str, tuple[str, ...]]) -> None:
+        """Use keys by action id, also in the descriptions."""
+        bound = {
+            id: action._replace(keys=keys[id]) for id, action in self._defaults.items()
+        }
+        self.by_id = {
+            id: action._replace(help=_with_keys(action.help, bound))
+            for id, action in bound.items()
+        }
+        self.actions = tuple(self.by_id.values())
 
     def check(self, overrides: Mapping[str, object]) -> list[str]:
         """Return the problems that further overrides would cause, applying none."""

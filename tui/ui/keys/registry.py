@@ -62,7 +62,8 @@ class Action(NamedTuple):
     title: str
     """Name in the command palette and in the help, in the imperative."""
     help: str
-    """Description for the help and the user guide, in whole sentences."""
+    """Description for the help and the user guide, in whole sentences; ``{undo}``
+    stands for the key of that action."""
     group: Group
     label: str = ""
     """Name in the footer; "" for actions that the footer does not show."""
@@ -190,7 +191,8 @@ _ROW = (
         "remove",
         ("D",),
         "Remove from list",
-        "Cancel it if it is unfinished. Files and partial data are kept; u to undo.",
+        "Cancel it if it is unfinished. Files and partial data are kept; {undo} to"
+        " undo.",
         Group.ROW,
         is_enabled=when.on_any,
         disabled_reason="no download selected",
@@ -199,7 +201,7 @@ _ROW = (
         "remove_with_data",
         ("delete", "ctrl+x"),
         "Remove and delete the data",
-        "After a question. Files are deleted 10 seconds later; until then, u restores"
+        "Asks first. Files are deleted 10 seconds later; until then, {undo} restores"
         " everything.",
         Group.ROW,
         is_enabled=when.on_any,
@@ -419,7 +421,8 @@ _RUN = (
         "auto",
         ("A",),
         "Automatic concurrency",
-        "Tune concurrency to measured throughput and errors. + - c turn it off.",
+        "Tune concurrency to measured throughput and errors. {more} {fewer}"
+        " {set_number} turn it off.",
         Group.RUN,
     ),
     Action(
@@ -471,7 +474,7 @@ _RUN = (
         "cancel_all",
         ("X",),
         "Cancel all",
-        "Cancel every unfinished download, after confirmation. u restores them.",
+        "Cancel every unfinished download, after confirmation. {undo} restores them.",
         Group.RUN,
         is_enabled=when.any_unfinished,
         disabled_reason="all downloads have finished",
@@ -559,7 +562,7 @@ _VIEW = (
         "fold_done",
         ("Z",),
         "Show or hide finished downloads",
-        "Open or close the line of finished downloads below the others.",
+        "Expand or collapse the line of finished downloads.",
         Group.VIEW,
     ),
     _view(1, "all", "all downloads", "Downloads in every state."),
@@ -734,7 +737,7 @@ _APP = (
         "screenshot",
         ("ctrl+s",),
         "Save a screenshot",
-        "Save the screen as an SVG file in the pictures or the working directory.",
+        "Save the screen as SVG in the pictures directory, or else the current one.",
         Group.APP,
         is_typable=True,
     ),
@@ -776,21 +779,3 @@ ACTIONS: tuple[Action, ...] = _ROW + _MARK + _RUN + _VIEW + _MOVE + _APP
 """Every action, in the order of the help and the user guide."""
 
 BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
-
-
-def markdown_table() -> str:
-    """Return the table of keys for the user guide, in Markdown."""
-    lines = []
-    for group in Group:
-        lines += [f"**{group.value}**", "", "| key | action | id |", "|---|---|---|"]
-        for action in ACTIONS:
-            if action.group is group:
-                keys = " ".join(f"`{shown_key(key)}`" for key in action.keys)
-                about = f"{action.title}. {action.help}"
-                lines.append(f"| {keys} | {about} | `{action.id}` |")
-        lines.append("")
-    return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    print(markdown_table())  # noqa: T201  # this module's command
