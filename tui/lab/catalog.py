@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from tui.core.text.units import plural
 from tui.lab.report.formatting import format_seconds
 
 if TYPE_CHECKING:
@@ -102,24 +103,20 @@ def describe_stop(entry: Entry, stop: Stop) -> str:
     interrupted = max(0, stop.running - stop.finished)
     match entry.unit:
         case "task":
-            running = f"{_count(interrupted, 'running task')} interrupted"
+            running = f"{plural(interrupted, 'running task')} interrupted"
             if stop.finished:
                 running += f", {stop.finished} just finished"
-            waiting = f"{_count(stop.waiting, 'waiting task')} cancelled"
+            waiting = f"{plural(stop.waiting, 'waiting task')} cancelled"
         case "file":
             running = "the file in progress had to finish"
             waiting = f"{stop.waiting} not started"
         case "process":
             running = (
-                f"{_count(stop.running, 'future')} sent to a process could not be"
+                f"{plural(stop.running, 'future')} sent to a process could not be"
                 " cancelled"
             )
-            waiting = f"{_count(stop.waiting, 'waiting future')} cancelled"
+            waiting = f"{plural(stop.waiting, 'waiting future')} cancelled"
         case unit:
-            running = f"{_count(stop.running, f'running {unit}')} could not be stopped"
-            waiting = f"{_count(stop.waiting, 'waiting future')} cancelled"
+            running = f"{plural(stop.running, f'running {unit}')} could not be stopped"
+            waiting = f"{plural(stop.waiting, 'waiting future')} cancelled"
     return f"cancelled in {took}: {running}; {waiting}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tui.core.text.sanitize import sanitize
-from tui.core.text.units import format_rate, format_size
+from tui.core.text.units import format_rate, format_size, plural
 from tui.demo.tempdir import TemporaryDirectory
 from tui.lab.catalog import BY_NAME, Entry, describe_stop
 from tui.lab.job import Job, Target
@@ -317,12 +317,12 @@ def facts(plan: Plan) -> list[str]:
     """Return what a race is about, the most important first."""
     concurrency = f"concurrency {plan.concurrency}"
     if plan.targets:
-        found = [f"your list, {_files(len(plan.targets))}", concurrency]
+        found = [f"your list, {plural(len(plan.targets), 'file')}", concurrency]
     else:
         profile = plan.profile
         size = format_size(profile.size)
         found = [
-            f"demo server, {_files(profile.files)} of about {size}",
+            f"demo server, {plural(profile.files, 'file')} of about {size}",
             concurrency,
             f"latency {format_seconds(profile.latency_s)}",
         ]
@@ -336,10 +336,6 @@ def facts(plan: Plan) -> list[str]:
 def describe(plan: Plan) -> str:
     """Return the files, server and settings of a plan in one line."""
     return ", ".join(facts(plan))
-
-
-def _files(number: int) -> str:
-    return f"{number:,} file" + ("" if number == 1 else "s")
 
 
 def plan_for(names: Sequence[str] = (), **options: Any) -> Plan:

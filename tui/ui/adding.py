@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 from tui.core.download import DownloadState
 from tui.core.quick.named_tuple import NamedTuple
 from tui.core.service import ServiceLost
+from tui.core.text.units import plural
 from tui.ui.keys.keymap import key_of
 from tui.ui.style.format import count
 
@@ -179,11 +180,9 @@ class AddQueue:
         """
         if requests:
             self.add(requests, is_by_user=True, rate_limit=rate_limit)
-            plural = "s" if len(requests) != 1 else ""
             skipped = f"; left out: {left_out}" if left_out else ""
             self._host.notify(
-                f"Added {count(len(requests))} download{plural}{skipped}"
-                f" · {key_of('undo')} to undo"
+                f"Added {plural(len(requests))}{skipped} · {key_of('undo')} to undo"
             )
 
     # -- adding ----------------------------------------------------------------------

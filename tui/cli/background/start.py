@@ -27,6 +27,7 @@ from tui.background.address import (
 from tui.background.name import DEFAULT_NAME
 from tui.core.rules.child_python import child_environment, module_command
 from tui.core.text.sanitize import sanitize
+from tui.core.text.units import plural
 
 if TYPE_CHECKING:
     from tui.background.address import Address, Record
@@ -173,8 +174,7 @@ def started_lines(name: str, started: Started) -> list[str]:
     of_name = "" if name == DEFAULT_NAME else f" {name}"
     option = "" if name == DEFAULT_NAME else f" --name {name}"
     count = started.unfinished
-    plural = "" if count == 1 else "s"
-    what = f"{count:,} download{plural}" if count else "nothing to download yet"
+    what = plural(count) if count else "nothing to download yet"
     if started.output_dir:
         what += f", saved to {sanitize(started.output_dir)}"
     lines = [started.restored] if started.restored else []

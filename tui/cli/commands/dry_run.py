@@ -17,7 +17,7 @@ from tui.core.errors import FetchError, LocalError
 from tui.core.rules.folders import folder_for
 from tui.core.settings import OnExists
 from tui.core.text.sanitize import display_url, sanitize
-from tui.core.text.units import format_size
+from tui.core.text.units import format_size, plural
 from tui.disk.folders import fold, numbered
 from tui.messages import error_text
 from tui.net.filename import name_from_url, safe_name
@@ -228,7 +228,7 @@ def _summary(
 ) -> list[str]:
     sizes = [plan.size for plan in plans if plan.size is not None]
     unknown = len(plans) - len(sizes)
-    parts = [f"{len(plans):,} download{'s' if len(plans) != 1 else ''}"]
+    parts = [plural(len(plans))]
     if sizes:
         parts.append(format_size(sum(sizes)))
     if unknown:

@@ -35,6 +35,11 @@ def size_width() -> int:
     return 7 if _Shown.base == 1000 else 8
 
 
+def plural(count: int, noun: str = "download") -> str:
+    """Return a count with its noun: ``1 download``, ``5,000 downloads``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def parse_size(text: str, noun: str = "size") -> int:
     """Parse a size or a rate such as ``512``, ``10M``, ``1.5GiB`` or ``800k/s``.
 

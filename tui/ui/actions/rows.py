@@ -13,6 +13,7 @@ from tui.core.download import DownloadState
 from tui.core.service import Move, ServiceLost
 from tui.core.settings import MAX_SEGMENTS
 from tui.core.text.sanitize import sanitize, sanitize_url
+from tui.core.text.units import plural
 from tui.ui.actions.prompts import ask_for_rate, ask_for_url
 from tui.ui.keys.keymap import key_of
 from tui.ui.keys.registry import BY_ID
@@ -170,10 +171,8 @@ class RowActions:
             wanted = max(1, min(MAX_SEGMENTS, now + by))
             self._service.set_segments(wanted, row.id)
         if len(ids) == 1:
-            plural = "s" if wanted != 1 else ""
-            self._context.notify(
-                f"{wanted} connection{plural} for {self._scope.describe(ids)}"
-            )
+            connections = plural(wanted, "connection")
+            self._context.notify(f"{connections} for {self._scope.describe(ids)}")
         elif ids and by > 0:
             self._context.notify(
                 f"One more connection for each of {count(len(ids))} downloads"

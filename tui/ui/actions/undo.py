@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from tui.core.quick.named_tuple import NamedTuple
 from tui.core.service import ServiceLost
+from tui.core.text.units import plural
 from tui.messages import deletion_text
-from tui.ui.style.format import count
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -180,8 +180,7 @@ class UndoStack:
             self._service.cancel(ids)
             self._service.remove(ids)
 
-        plural = "s" if len(ids) != 1 else ""
-        self.push(f"adding of {count(len(ids))} download{plural}", ids, undo)
+        self.push(f"adding of {plural(len(ids))}", ids, undo)
 
     def push_order(self, text: str, before: Mapping[DownloadId, float]) -> None:
         """Add a step that moved downloads in the queue.

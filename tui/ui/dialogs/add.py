@@ -16,7 +16,7 @@ from textual.widgets import Button, Input, Static, TextArea
 
 from tui.core.request import Checksum, DownloadRequest
 from tui.core.text.sanitize import sanitize
-from tui.core.text.units import editable_size, parse_size
+from tui.core.text.units import editable_size, parse_size, plural
 from tui.sources.values import parse_folder, parse_header, parse_output_path
 from tui.ui.dialogs.add_preview import AddPreview, AddPreviewPane, read_preview
 from tui.ui.dialogs.dialog import PRINTABLE, Dialog, Field
@@ -187,8 +187,7 @@ class AddOptions:
         if self.name:
             parts.append(f"as {sanitize(self.name)}")
         if self.headers:
-            plural = "s" if len(self.headers) > 1 else ""
-            parts.append(f"{len(self.headers)} header{plural}")
+            parts.append(plural(len(self.headers), "header"))
         if self.checksum:
             parts.append(self.checksum.algorithm)
         if self.rate_limit:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from textual.message import Message
 
 from tui.core.text.sanitize import sanitize
-from tui.core.text.units import format_rate, format_size
+from tui.core.text.units import format_rate, format_size, plural
 from tui.ui.keys.keymap import key_of
 from tui.ui.panes.detail_lines import pane_lines, sheet_lines
 from tui.ui.panes.pane import Line, Pane, Span, justify, line_width
@@ -64,7 +64,7 @@ class DetailPane(Pane):
         if self._detail is None or not self._detail.segments:
             return []
         ranges = len(self._detail.segments)
-        return [Span(f"{ranges} range{'s' if ranges != 1 else ''}", "dim")]
+        return [Span(plural(ranges, "range"), "dim")]
 
     def body(self, width: int, height: int) -> list[Line]:
         """Return what fits, most important first."""
