@@ -151,8 +151,3 @@ def format_clock(seconds: float) -> str:
     """Format elapsed time as ``hh:mm:ss``."""
     whole = int(max(0.0, seconds))
     return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
-
-
-def plural(count: int, word: str = "download") -> str:
-    """Return ``1 download`` or ``5 downloads``."""
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
