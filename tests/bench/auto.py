@@ -25,6 +25,7 @@ import uvloop
 from tests.bench.cost import ROOT
 from tests.bench.machine import describe
 from tests.bench.report import table
+from tui.core.events import Done, LimitChanged, Queued, Retrying, Started
 from tui.core.request import DownloadRequest
 from tui.core.settings import Settings
 from tui.engine import open_engine
@@ -118,19 +119,23 @@ async def contend(kind: str, contender: str, seconds: float) -> dict[str, object
             auto=is_auto,
         )
         engine = await open_engine(settings)
+        heard = engine.subscribe(exclude=frozenset({Started, Queued, Done}))
         base = f"http://127.0.0.1:{server.port}"
         engine.add(DownloadRequest((f"{base}/{n}.bin",)) for n in range(FILES))
         await asyncio.sleep(seconds)
         now = engine.snapshot()
         done = engine.rows(range(1))  # the engine answers: it is alive
         assert done
+        told = heard.drain()
         await engine.close()
     return {
         "rate": now.fetched / seconds,
-        "retries": now.retries,
+        "retries": sum(isinstance(event, Retrying) for event in told),
         "at_once": now.concurrency,
         "steps": [
-            f"{step.before} → {step.after}: {step.reason}" for step in now.auto.steps
+            f"{event.old} → {event.new}: {event.reason}"
+            for event in told
+            if isinstance(event, LimitChanged) and event.reason is not None
         ],
     }
 

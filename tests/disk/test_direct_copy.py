@@ -90,7 +90,7 @@ async def test_copied_data_is_in_the_file_and_counted_on_return(lone, part):
     assert (copy.moved, copy.error) == (8, None)
     assert list(part.flushed) == [(2, 10)]
     assert content(part) == b"\0\0abcdefgh"
-    assert lone.snapshot().written == 8
+    assert lone.written == 8
     assert lone.snapshot().in_flight == 0
 
 

@@ -96,7 +96,7 @@ async def test_files_of_one_turn_share_a_batch(writer, stores):
     after = writer.snapshot()
     assert after.batches == before.batches + 1
     assert after.operations == before.operations + SMALL_FILES_PER_BATCH
-    assert after.written == 3 * SMALL_FILES_PER_BATCH
+    assert writer.written == 3 * SMALL_FILES_PER_BATCH
 
 
 async def test_a_batch_is_limited_in_size(writer, stores):

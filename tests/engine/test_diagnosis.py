@@ -181,7 +181,7 @@ async def test_an_idle_disk_has_no_speed(
         await until(lambda: engine.snapshot().disk.speed)
         async with asyncio.timeout(20):
             await engine.wait_idle()
-        assert engine.snapshot().disk.written == SIZE
+        assert engine._context.writer.written == SIZE
         assert engine.snapshot().disk.speed == 0.0
         assert engine.snapshot().diagnosis == NO_DIAGNOSIS
 

@@ -33,8 +33,6 @@ def sums(registry: DownloadRegistry) -> tuple[object, ...]:
         registry.unknown,
         registry.known_size,
         registry.known_received,
-        +registry.by_status,
-        +registry.by_cause,
     )
 
 
@@ -48,7 +46,6 @@ def test_removed_downloads_do_not_count():
     assert registry.counts == [1, 0, 0, 0, 0, 0, 0, 0, 0]
     assert (registry.total, registry.pending) == (1, 1)
     assert (registry.known_size, registry.known_received) == (100, 40)
-    assert not +registry.by_cause
     for row in registry.downloads:
         registry.restore(row)
     assert sums(registry) == before
@@ -69,5 +66,3 @@ def test_counts_add_up_after_removing_and_restoring_in_any_order():
         assert registry.pending == sum(
             d.state not in ENDED and d.state is not _S.PAUSED for d in listed
         )
-        failed = [d for d in listed if d.state is _S.FAILED]
-        assert registry.by_cause["not_found"] == len(failed)

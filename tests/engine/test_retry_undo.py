@@ -40,7 +40,6 @@ def seen(engine):
             for row in engine.rows(range(3))
         ),
         engine.snapshot().counts,
-        dict(engine.snapshot().by_cause),
         sorted((cause.kind, tuple(cause.ids)) for cause in causes),
     ]
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from tests.support.until import until
 from tui.core.download import DownloadState
 from tui.core.events import LimitChanged
-from tui.core.notices import AutoCode, LimitName
+from tui.core.notices import AutoCode, AutoReason, LimitName
 from tui.core.request import DownloadRequest
 from tui.core.service import Move
 from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
 from tui.demo.script import ResponseScript
 from tui.engine import open_engine
+from tui.engine.autotune.controller import Decision
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from tui.demo.server import RecordedRequest, ScriptedServer
     from tui.engine.engine import Engine
+    from tui.engine.events import EventSubscription
 
 SLOW = ResponseScript(Pattern(5_000_000, 1), etag='"1"', rate=200_000)
 
@@ -43,8 +45,13 @@ async def steered(
         await engine.close()
 
 
-def codes(engine: Engine) -> list[AutoCode]:
-    return [step.reason.code for step in engine.snapshot().auto.steps]
+def steps(heard: EventSubscription) -> list[LimitChanged]:
+    """Changes of the concurrency since the last call."""
+    return [
+        event
+        for event in heard.drain()
+        if isinstance(event, LimitChanged) and event.name is LimitName.CONCURRENCY
+    ]
 
 
 async def test_it_grows_while_that_helps_and_reports_each_step(
@@ -54,12 +61,9 @@ async def test_it_grows_while_that_helps_and_reports_each_step(
         heard = engine.subscribe()
         assert engine.snapshot().auto.is_on
         await until(lambda: engine.snapshot().concurrency >= 8, timeout_s=30)
-        auto = engine.snapshot().auto
-        assert (auto.steps[0].before, auto.steps[0].after) == (2, 4)
-        assert auto.reason == auto.steps[-1].reason
-        assert auto.reason.values[0] == 4
-        first = next(e for e in heard.drain() if isinstance(e, LimitChanged))
-        assert (first.name, first.old, first.new) == (LimitName.CONCURRENCY, 2, 4)
+        first = steps(heard)[0]
+        assert (first.old, first.new) == (2, 4)
+        assert first.reason is not None
         assert first.reason.code is AutoCode.TRY_MORE
 
 
@@ -67,17 +71,31 @@ async def test_a_number_set_by_hand_turns_it_off_until_it_is_turned_on(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     async with steered(server, tmp_path) as engine:
-        await until(lambda: engine.snapshot().auto.steps, timeout_s=20)
+        await until(lambda: engine.snapshot().concurrency > 2, timeout_s=20)
         engine.set_concurrency(3)
         auto = engine.snapshot().auto
         assert (auto.is_on, auto.is_pinned) == (False, True)
+        assert auto.reason == AutoReason(AutoCode.PINNED)
         beats = engine.snapshot().elapsed_s + 1.0
         await until(lambda: engine.snapshot().elapsed_s > beats)
         assert engine.snapshot().concurrency == 3
         engine.set_auto(True)
         auto = engine.snapshot().auto
         assert (auto.is_on, auto.is_pinned) == (True, False)
+        assert auto.reason == AutoReason(AutoCode.MEASURING)
         await until(lambda: engine.snapshot().concurrency > 3, timeout_s=30)
+
+
+async def test_a_decision_shows_its_reason_also_if_the_number_stays(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    async with steered(server, tmp_path, count=1) as engine:
+        heard = engine.subscribe()
+        for level in (6, 6):
+            reason = AutoReason(AutoCode.TRY_MORE, (2, 1.0, level))
+            engine._tuner._apply(Decision(level, reason))
+            assert engine.snapshot().auto.reason is reason
+        assert [(step.old, step.new) for step in steps(heard)] == [(2, 6)]
 
 
 async def test_turning_it_off_keeps_the_concurrency(
@@ -100,12 +118,16 @@ async def test_it_follows_a_host_that_refuses_connections(
     body = Pattern(300_000, 1)
     picky = ResponseScript(body, etag='"1"', rate=600_000, answer=refuse)
     async with steered(server, tmp_path, script=picky) as engine:
-        await until(lambda: AutoCode.HOSTS_REFUSE in codes(engine), 30)
+        heard = engine.subscribe()
+        refused = AutoCode.HOSTS_REFUSE
+        await until(
+            lambda: any(e.reason and e.reason.code is refused for e in steps(heard)), 30
+        )
         assert engine.snapshot().concurrency <= 3
         (host,) = engine.origins()
         assert host.cap_from == "learned"
         assert host.errors >= 1
-        assert engine.snapshot().by_cause == {}
+        assert not engine.snapshot().counts[DownloadState.FAILED]
 
 
 async def test_a_large_file_gets_more_connections_than_without_it(
@@ -124,6 +146,7 @@ async def test_a_dead_host_does_not_slow_the_others_down(
 ) -> None:
     dead = [server.add(f"/dead{n}", ResponseScript(raw=b"")) for n in range(20)]
     async with steered(server, tmp_path, count=20) as engine:
+        heard = engine.subscribe()
         await until(lambda: engine.snapshot().elapsed_s > 0.6)
         engine.add(
             DownloadRequest((url.replace("127.0.0.1", "localhost"),)) for url in dead
@@ -133,4 +156,6 @@ async def test_a_dead_host_does_not_slow_the_others_down(
         await until(lambda: engine.snapshot().counts[failed] == 20, timeout_s=30)
         later = engine.snapshot().elapsed_s + 0.6
         await until(lambda: engine.snapshot().elapsed_s > later)
-        assert AutoCode.CONNECTIONS_BROKE not in codes(engine)
+        reasons = [step.reason for step in steps(heard) if step.reason is not None]
+        broke = AutoCode.CONNECTIONS_BROKE
+        assert not [reason for reason in reasons if reason.code is broke]

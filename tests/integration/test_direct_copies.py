@@ -105,7 +105,7 @@ def test_directly_copied_files_are_complete_and_reuse_connections(
             await engine.wait_idle()
             assert engine.snapshot().counts[S.DONE] == 3
             assert engine._context.registry.received == 3 * len(BODY)
-            assert engine.snapshot().disk.written == 3 * len(BODY)
+            assert engine._context.writer.written == 3 * len(BODY)
         if segments == 1:
             assert {request.connection for request in server.requests} == {0}
 
@@ -181,7 +181,7 @@ def test_pausing_during_a_copy_records_no_more_than_was_received(
             engine.resume([0])
             await engine.wait_idle()
             assert engine.rows([0])[0].state is S.DONE
-            assert engine.snapshot().disk.written == len(BODY) + again
+            assert engine._context.writer.written == len(BODY) + again
 
     play(scene)
     assert digest(tmp_path / "out/s") == BODY.sha256()
@@ -208,7 +208,7 @@ def test_closing_during_a_copy_leaves_a_correct_record(
             engine.add([request_for(server.url("/s"))])
             await engine.wait_idle()
             assert engine.rows([0])[0].state is S.DONE
-            assert engine.snapshot().disk.written == len(BODY) - kept
+            assert engine._context.writer.written == len(BODY) - kept
 
     play(scene)
     assert digest(tmp_path / "out/s") == BODY.sha256()
@@ -293,7 +293,7 @@ def test_connections_are_added_and_restarted_during_copies(
             await engine.wait_idle()
             assert engine.rows([0])[0].state is S.DONE
             assert engine._context.registry.received == len(BODY)
-            assert engine.snapshot().disk.written == len(BODY), (
+            assert engine._context.writer.written == len(BODY), (
                 "nothing was written twice"
             )
         assert len(server.requests) > 3

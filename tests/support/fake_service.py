@@ -544,8 +544,6 @@ class FakeService:
         )
         self.peak = max(self.peak, speed)
         over = active - self.concurrency
-        causes = Counter(d.error_kind for d in live if d.state is _S.FAILED)
-        statuses = Counter(d.status for d in self.downloads if d.state in ENDED)
         progress = self._follow_progress(live)
         return EngineSnapshot(
             counts=tuple(counts),
@@ -574,9 +572,6 @@ class FakeService:
                 if over > 0
                 else None
             ),
-            by_status=dict(statuses),
-            by_cause=dict(causes),
-            retries=sum(max(0, d.attempt - 1) for d in self.downloads),
             disk=self._disk(speed),
             loop=self.loop,
             output_dir="/home/ada/downloads",
@@ -617,7 +612,6 @@ class FakeService:
             in_flight=0,
             in_flight_limit=64 << 20,
             speed=speed,
-            written=self.fetched,
             batches=0,
             operations=0,
             p50_s=0.0,

@@ -234,7 +234,6 @@ def _meters(service: FakeService) -> None:
         "queued": 3,
         "in_flight": 9 << 20,
         "speed": 168.4 * _MB,
-        "written": 291 * _GB,
         "batches": 48_211,
         "operations": 301_774,
         "p50_s": 0.008,

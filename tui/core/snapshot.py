@@ -13,8 +13,6 @@ from tui.core.diagnosis import NO_DIAGNOSIS
 from tui.core.quick.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tui.core.diagnosis import Diagnosis, QueueStatus
     from tui.core.download import DownloadState
     from tui.core.notices import AutoReason, Notice, PauseReason
@@ -161,8 +159,6 @@ class DiskSnapshot(NamedTuple):
     """Bytes in flight at which reading pauses."""
     speed: float
     """Bytes per second written, smoothed over about 3 s."""
-    written: int
-    """Bytes written in this run."""
     batches: int
     """Batches in this run: executor calls."""
     operations: int
@@ -211,17 +207,6 @@ class OriginSnapshot(NamedTuple):
     """Origin of the limit: ``set``, ``per host``, ``learned``, ``auto`` or ""."""
 
 
-class AutoStep(NamedTuple):
-    """One decision of the concurrency controller."""
-
-    at: float
-    """Wall time."""
-    before: int
-    after: int
-    """The new concurrency; the same if it stays."""
-    reason: AutoReason
-
-
 class AutoSnapshot(NamedTuple):
     """State of automatic concurrency."""
 
@@ -230,8 +215,6 @@ class AutoSnapshot(NamedTuple):
     """The user set a number, which turned it off."""
     reason: AutoReason | None = None
     """Why the concurrency is what it is; ``None`` while automatic is off."""
-    steps: tuple[AutoStep, ...] = ()
-    """The last decisions, oldest first."""
 
 
 class EngineSnapshot(NamedTuple):
@@ -280,11 +263,6 @@ class EngineSnapshot(NamedTuple):
     """The error that paused the queue; ``None`` when the user did."""
     waiting_for: QueueStatus | None
     """Why no queued download starts; ``None`` when nothing prevents it."""
-    by_status: Mapping[int, int]
-    """Ended downloads by HTTP status; 0 for no response."""
-    by_cause: Mapping[str, int]
-    """Failed downloads by ``error_kind``."""
-    retries: int
     disk: DiskSnapshot
     loop: LoopSnapshot
     output_dir: str

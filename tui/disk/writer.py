@@ -381,7 +381,6 @@ class DiskWriter:
             in_flight=self._backpressure.in_flight,
             in_flight_limit=self._backpressure.limit,
             speed=meter.speed(),
-            written=meter.written,
             batches=meter.batches,
             operations=meter.operations,
             p50_s=meter.writes.quantile(0.5),
@@ -389,6 +388,11 @@ class DiskWriter:
             sync_p99_s=meter.syncs.quantile(0.99),
             delay_s=self._scheduler.delay_s,
         )
+
+    @property
+    def written(self) -> int:
+        """Bytes written in this run."""
+        return self._meter.written
 
     def set_writers(self, count: int) -> None:
         """Change the number of threads; surplus ones finish their batch first."""

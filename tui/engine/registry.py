@@ -7,7 +7,6 @@ ten downloads and for 100,000.
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from tui.core.download import ENDED, TRANSITIONS, Download, DownloadState
@@ -115,13 +114,10 @@ class DownloadRegistry:
         """Sum of the fractions received of unfinished downloads, as of the last tick.
         """
         self._shares: dict[DownloadId, float] = {}
-        self.retries = 0
         self.breaks = 0
         """Attempts whose connection broke or fell silent, in this run."""
         self.open_connections = 0
         """Response bodies being read right now, over all transfers."""
-        self.by_status: Counter[int] = Counter()
-        self.by_cause: Counter[str] = Counter()
 
     # -- jobs ------------------------------------------------------------------------
 
@@ -157,9 +153,7 @@ class DownloadRegistry:
             self.kinds.all[download.kind].add_size(download.size)
         self.received += download.received
         self._count_in(download)
-        if download.state in ENDED:
-            self._count_end(download)
-        elif download.received:
+        if download.state not in ENDED and download.received:
             self.update_share(download)
         self.revision += 1
 
@@ -176,12 +170,9 @@ class DownloadRegistry:
             raise IllegalTransition(f"{download!r} cannot become {state.name}")
         if old in ENDED or state in ENDED:
             self._count_out(download)
-            if old in ENDED:
-                self._count_end(download, -1)
             download.state = state
             self._count_in(download)
             if state in ENDED:
-                self._count_end(download)
                 self._note_end(download)
             if state is DownloadState.DONE:
                 self.jobs.pop(download.id, None)
@@ -204,7 +195,6 @@ class DownloadRegistry:
         if download.state not in ENDED or download.id in self.removed:
             return False
         self._count_out(download)
-        self._count_end(download, -1)
         self.removed.add(download.id)
         self.touch(download)
         return True
@@ -215,7 +205,6 @@ class DownloadRegistry:
             return False
         self.removed.remove(download.id)
         self._count_in(download)
-        self._count_end(download)
         self.touch(download)
         return True
 
@@ -340,11 +329,6 @@ class DownloadRegistry:
         share = min(1.0, download.received / download.size)
         self.shares += share - self._shares.get(download.id, 0.0)
         self._shares[download.id] = share
-
-    def _count_end(self, download: Download, by: int = 1) -> None:
-        self.by_status[download.status] += by
-        if download.state is DownloadState.FAILED:
-            self.by_cause[download.error_kind] += by
 
     # -- views -----------------------------------------------------------------------
 

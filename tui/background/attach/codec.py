@@ -1,8 +1,8 @@
 """Snapshots, events and lists of ids as JSON values, and back.
 
-Named tuples travel as arrays of their fields, enums as their values, mappings as arrays
-of pairs. What arrives is checked against the type hints of the fields, so a peer that
-sends something else gets an error and nothing of it is used.
+Named tuples travel as arrays of their fields, enums as their values. What arrives is
+checked against the type hints of the fields, so a peer that sends something else gets
+an error and nothing of it is used.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import base64
 import sys
 import zlib
 from array import array
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from enum import Enum
 from itertools import islice
 from math import isfinite
@@ -31,7 +31,6 @@ _NAMES: Final[dict[str, Any]] = {
     **vars(errors),
     **vars(notices),
     **vars(service),
-    "Mapping": Mapping,
 }
 """The names in the annotations of snapshots and events."""
 _EVENTS: Final = {
@@ -77,8 +76,6 @@ def encode(value: Any) -> Any:
         return without_login(value) if "@" in value else value
     if isinstance(value, tuple | list):
         return [encode(each) for each in value]
-    if isinstance(value, Mapping):
-        return [[encode(key), encode(each)] for key, each in value.items()]
     return value
 
 
@@ -138,8 +135,6 @@ def _make_reader(hint: Any) -> Reader:
         return _sequence(_reader(arguments[0]))
     if origin is tuple:
         return _row(tuple, [_reader(each) for each in arguments])
-    if origin is Mapping:
-        return _mapping(*map(_reader, arguments))
     if issubclass(hint, Enum):
         return lambda value: hint(value)
     return _row(lambda values: hint(*values), list(_field_readers(hint).values()))
@@ -193,11 +188,6 @@ def _row(make: Callable[[Any], Any], readers: list[Reader]) -> Reader:
         return make([reader(each) for reader, each in zip(readers, value, strict=True)])
 
     return read
-
-
-def _mapping(key: Reader, value: Reader) -> Reader:
-    pairs = _sequence(_row(tuple, [key, value]))
-    return lambda given: dict(pairs(given))
 
 
 # -- events ----------------------------------------------------------------------------

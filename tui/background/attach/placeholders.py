@@ -40,10 +40,7 @@ EMPTY: Final = EngineSnapshot(
     is_queue_paused=False,
     pause_reason=None,
     waiting_for=None,
-    by_status={},
-    by_cause={},
-    retries=0,
-    disk=DiskSnapshot((), 1, False, 0, 0, 1, 0.0, 0, 0, 0, 0.0, 0.0, 0.0),
+    disk=DiskSnapshot((), 1, False, 0, 0, 1, 0.0, 0, 0, 0.0, 0.0, 0.0),
     loop=LoopSnapshot(0.0, 0.0, ()),
     output_dir="",
 )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
 
 from tui.core.notices import AutoCode, AutoReason
-from tui.core.snapshot import AutoSnapshot, AutoStep
+from tui.core.snapshot import AutoSnapshot
 from tui.engine.autotune.connections import ConnectionTrials
 from tui.engine.autotune.controller import Controller, Decision, Observation
 from tui.engine.autotune.fast_start import FastStart
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from tui.engine.context import EngineContext
     from tui.engine.worker_pool import WorkerPool
 
-MAX_STEPS = 50
 BYTES_PER_FILE = 4096
 """Bytes counted for each finished file besides its own, so that files per second count
 where files are tiny."""
@@ -51,7 +49,6 @@ class AutoTuner:
         self._start: FastStart | None = None
         self._connections: ConnectionTrials | None = None
         self._is_pinned = False
-        self._steps: deque[AutoStep] = deque(maxlen=MAX_STEPS)
         self._snapshot = AutoSnapshot()
 
     @property
@@ -122,14 +119,8 @@ class AutoTuner:
     def _apply(self, decision: Decision | None) -> None:
         if decision is None:
             return
-        context = self._context
-        before = context.limits.concurrency
-        step = AutoStep(
-            context.clock.wall(), before, decision.concurrency, decision.reason
-        )
-        self._steps.append(step)
         self._publish(decision.reason)
-        if decision.concurrency != before:
+        if decision.concurrency != self._context.limits.concurrency:
             self._set_concurrency(decision.concurrency, decision.reason)
 
     def _try_connections(self, now: float) -> None:
@@ -148,13 +139,11 @@ class AutoTuner:
             self._apply(Decision(level, reason))
 
     def snapshot(self) -> AutoSnapshot:
-        """Return the state and the last decisions."""
+        """Return the state and the reason of the last decision."""
         return self._snapshot
 
     def _publish(self, reason: AutoReason | None) -> None:
-        self._snapshot = AutoSnapshot(
-            self.is_on, self._is_pinned, reason, tuple(self._steps)
-        )
+        self._snapshot = AutoSnapshot(self.is_on, self._is_pinned, reason)
 
     def _observe(self, now: float) -> Observation:
         context = self._context

@@ -175,7 +175,6 @@ class AttemptOutcome:
 
     def _wait(self, job: Job, error: FetchError, *, wait_s: float) -> None:
         context, download = self._context, job.download
-        context.registry.retries += 1
         download.retry_at_s = context.clock.monotonic() + wait_s
         context.registry.move(download, DownloadState.WAITING)
         if context.bus.is_heard(Retrying):
