@@ -18,7 +18,7 @@ _MIN_INTERVAL_S = 0.01
 """Between two checks, however many deadlines are close."""
 
 
-class TimeoutWheel:
+class TimeoutTimer:
     """The timer of a session and the timeouts that are running."""
 
     __slots__ = ("_next", "_running", "_timer", "loop")
@@ -68,10 +68,10 @@ class IdleTimeout:
     returns whether this timeout caused it.
     """
 
-    __slots__ = ("_cancelling", "_has_expired", "_task", "_wheel", "due")
+    __slots__ = ("_cancelling", "_has_expired", "_task", "_timer", "due")
 
-    def __init__(self, wheel: TimeoutWheel) -> None:
-        self._wheel = wheel
+    def __init__(self, timer: TimeoutTimer) -> None:
+        self._timer = timer
         self.due = 0.0
         """Deadline of the wait, by the loop's clock."""
         self._task: asyncio.Task[object] | None = None
@@ -80,19 +80,19 @@ class IdleTimeout:
 
     def start(self, limit_s: float) -> None:
         """Start a wait of the current task that may take ``limit_s``."""
-        wheel = self._wheel
-        task = current_task(wheel.loop)
+        timer = self._timer
+        task = current_task(timer.loop)
         if task is None:
             raise RuntimeError("a session must be used from within a task")
-        self.due = wheel.loop.time() + limit_s
+        self.due = timer.loop.time() + limit_s
         self._cancelling = task.cancelling()
         self._task = task
-        wheel.add(self)
+        timer.add(self)
 
     def stop(self) -> None:
         """End the wait. Safe to call twice."""
         self._task = None
-        self._wheel.discard(self)
+        self._timer.discard(self)
 
     def expire(self) -> bool:
         """Interrupt the waiting task now; return False if no task waits."""
@@ -109,7 +109,7 @@ class IdleTimeout:
         False if the task was also cancelled from outside: that takes precedence. The
         rules are those of ``asyncio.timeout``. Resets the timeout.
         """
-        task = current_task(self._wheel.loop)
+        task = current_task(self._timer.loop)
         if not self._has_expired or task is None:
             return False
         self._has_expired = False

@@ -11,7 +11,7 @@ from tui.core.errors import ErrorKind, PermanentError
 from tui.core.request import origin_of
 from tui.net.auth.digest import DigestAuthCache
 from tui.net.errors import proxy_auth, stalled
-from tui.net.idle_timeout import IdleTimeout, TimeoutWheel
+from tui.net.idle_timeout import IdleTimeout, TimeoutTimer
 from tui.net.limiter import OriginLimiters
 from tui.net.request import sendable_headers
 from tui.net.response import RateLimitedResponse, Response
@@ -55,7 +55,7 @@ class HttpSession:
                 backend does not support the settings.
         """
         config = config or load_session_config(settings)
-        self._timeouts = TimeoutWheel(asyncio.get_running_loop())
+        self._timeouts = TimeoutTimer(asyncio.get_running_loop())
         self._timeout_s = settings.timeout_s
         # Connecting may take timeout_s and then fails as connect_timeout, so whatever
         # exceeds this limit had connected and waited for a response.
