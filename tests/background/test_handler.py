@@ -77,6 +77,27 @@ async def test_verbs_return_what_they_changed(ask):
     ]
 
 
+async def test_a_verb_for_very_many_downloads_lets_others_in_and_keeps_the_order(ask):
+    ids = [ask.service.put(str(number)) for number in range(3500)]
+    verbs = [asyncio.ensure_future(ask.verb("pause", ids=ids))]
+    verbs.append(asyncio.ensure_future(ask.verb("resume", ids=ids)))
+    verbs.append(asyncio.ensure_future(ask.verb("cancel", ids=ids[:1])))
+    turns = 0
+    while not verbs[0].done():
+        assert await ask("ping") == {}
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns > 3
+    paused, resumed, cancelled = await asyncio.gather(*verbs)
+    assert paused == resumed == {"ids": ids}
+    assert cancelled == {"ids": [0]}
+    counts = (await ask("status"))["counts"]
+    assert (counts["queued"], counts["cancelled"]) == (3499, 1)
+    error = await _refused(ask, "call", name="pause", args={"ids": [*ids, 3500]})
+    assert error.code is Code.UNKNOWN_DOWNLOAD
+    assert (await ask("status"))["counts"]["paused"] == 0, "nothing was changed"
+
+
 async def test_limits_are_set(ask):
     await ask.verb("set_concurrency", count=3)
     await ask.verb("set_rate_limit", rate=5000)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from tui.background.attach.codec import encode
 from tui.background.attach.view import ClientView
@@ -34,10 +35,13 @@ if TYPE_CHECKING:
     from tui.core.service import DownloadService
     from tui.core.snapshot import DownloadSnapshot
 
+Slices: TypeAlias = Generator[None, None, Any]
 LOG_LIMIT: Final = 256 << 10
 """Bytes read from the end of the log."""
 _SLICE: Final = 20_000
 """States read per loop iteration: 5 ms."""
+_CHANGES: Final = 1_000
+"""Downloads changed per loop iteration: 5 ms."""
 _MAX_DELAY_S: Final = 60
 _STOPPED: Final = ENDED | {DownloadState.PAUSED}
 """States that nobody waits for: a paused download waits for the user."""
@@ -75,6 +79,7 @@ class ClientHandler:
         self._client = client
         self._view = ClientView(process.service, client)
         self._finder = Finder(process.service)
+        self._calling = asyncio.Lock()
         self._methods: dict[str, Callable[[dict[str, Any]], Awaitable[Any]]] = {
             **self._view.methods,
             "ping": self._ping,
@@ -153,7 +158,11 @@ class ClientHandler:
         if verb is None or not isinstance(args, dict):
             raise RequestError(Code.INVALID_PARAMS, "call needs the name of a verb")
         try:
-            result = verb(self._service, args)
+            # Verbs take effect in the order in which they were sent.
+            async with self._calling:
+                result = verb(self._service, args)
+                if isinstance(result, Generator):
+                    result = await _in_slices(result)
         except (IndexError, KeyError):
             raise RequestError(Code.UNKNOWN_DOWNLOAD) from None
         except ValueError as error:
@@ -257,6 +266,15 @@ async def _until_ended(service: DownloadService, ids: list[DownloadId]) -> None:
             await asyncio.sleep(_WAIT_INTERVAL_S if left else 0)
     finally:
         subscription.close()
+
+
+async def _in_slices(work: Slices) -> Any:
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value
+        await asyncio.sleep(0)
 
 
 def _record(row: DownloadSnapshot) -> dict[str, Any]:
@@ -368,8 +386,36 @@ def _set_url(service: DownloadService, id: DownloadId, url: str) -> None:
     service.set_url(id, with_login_of(url, known))
 
 
-def _changed(ids: list[DownloadId]) -> Any:
-    return {"ids": ids}
+def _for_each(name: str) -> Callable[[DownloadService, dict[str, Any]], Any]:
+    """Return the verb that calls a method of the service with ids, some at a time."""
+
+    def verb(service: DownloadService, args: dict[str, Any]) -> Slices:
+        ids, change = _ids(args), getattr(service, name)
+        if ids and max(ids) >= service.count:
+            raise IndexError(max(ids))
+        changed: list[DownloadId] = []
+        for at in range(0, len(ids), _CHANGES):
+            if at:
+                yield
+            changed += change(ids[at : at + _CHANGES])
+        return {"ids": changed}
+
+    return verb
+
+
+def _reorder(service: DownloadService, args: dict[str, Any]) -> Slices:
+    moved = yield from service.reorder_iter(_ids(args), _move(args))
+    return _moved(moved)
+
+
+def _set_positions(service: DownloadService, args: dict[str, Any]) -> Slices:
+    wanted = list(_positions(args).items())
+    before: dict[DownloadId, float] = {}
+    for at in range(0, len(wanted), _CHANGES):
+        if at:
+            yield
+        before |= service.set_queue_positions(dict(wanted[at : at + _CHANGES]))
+    return _moved(before)
 
 
 def _moved(positions: Mapping[DownloadId, float]) -> Any:
@@ -378,17 +424,15 @@ def _moved(positions: Mapping[DownloadId, float]) -> Any:
 
 VERBS: dict[str, Callable[[DownloadService, dict[str, Any]], Any]] = {
     "add": _add,
-    "cancel": lambda service, args: _changed(service.cancel(_ids(args))),
-    "pause": lambda service, args: _changed(service.pause(_ids(args))),
-    "resume": lambda service, args: _changed(service.resume(_ids(args))),
-    "retry": lambda service, args: _changed(service.retry(_ids(args))),
-    "undo_retry": lambda service, args: _changed(service.undo_retry(_ids(args))),
-    "remove": lambda service, args: _changed(service.remove(_ids(args))),
-    "restore": lambda service, args: _changed(service.restore(_ids(args))),
-    "reorder": lambda service, args: _moved(service.reorder(_ids(args), _move(args))),
-    "set_queue_positions": lambda service, args: _moved(
-        service.set_queue_positions(_positions(args))
-    ),
+    "cancel": _for_each("cancel"),
+    "pause": _for_each("pause"),
+    "resume": _for_each("resume"),
+    "retry": _for_each("retry"),
+    "undo_retry": _for_each("undo_retry"),
+    "remove": _for_each("remove"),
+    "restore": _for_each("restore"),
+    "reorder": _reorder,
+    "set_queue_positions": _set_positions,
     "set_url": lambda service, args: _set_url(
         service, _id(args), str(args.get("url", ""))
     ),
@@ -416,4 +460,5 @@ VERBS: dict[str, Callable[[DownloadService, dict[str, Any]], Any]] = {
     "pause_all": lambda service, args: service.pause_all(),  # noqa: ARG005
     "resume_all": lambda service, args: service.resume_all(),  # noqa: ARG005
 }
-"""The verbs of ``call``, named as in ``core.service.DownloadService``."""
+"""The verbs of ``call``, named as in ``core.service.DownloadService``; some work in
+slices of a few milliseconds, between which other tasks run."""
