@@ -142,6 +142,17 @@ async def test_nothing_is_active_after_the_end(start):
     assert (snapshot.speed, snapshot.received) == (0, 70)
 
 
+async def test_what_a_short_run_received_counts(start, monkeypatch):
+    monkeypatch.setattr(coordinator, "_STATUS_S", 60)
+    pool = FakePool("a")
+    job, task, _ = start(pool, layout_of(1))
+    await until(lambda: pool.leases)
+    pool.reports = {"a": WorkerStatus("a", received=70)}
+    pool.end(0)
+    assert await task
+    assert job.snapshot().received == 70
+
+
 async def test_the_shards_of_a_lost_worker_get_a_higher_generation(start, tmp_path):
     pool = FakePool("a", "b")
     job, _, events = start(pool, layout_of(4))

@@ -76,7 +76,8 @@ def summary_lines(snapshot: JobSnapshot, is_interrupted: bool) -> list[str]:
             lines.append(
                 f"  {note}" if is_named else f"  worker {name} stopped: {note}"
             )
-    if snapshot.shards_done < snapshot.shards:
+    has_begun = snapshot.shards_done or snapshot.rows_done
+    if has_begun and snapshot.shards_done < snapshot.shards:
         lines.append("Finished shards are kept; run the same command to resume")
     return lines
 

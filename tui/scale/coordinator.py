@@ -142,6 +142,8 @@ class Coordinator:
             if len(self._counts) < len(self._mine):
                 await self._pool.start()
                 await self._loop(stop)
+                # What was received since the last look, or in all of a short run.
+                await self._update_statuses()
         except ScaleError as error:
             self._problem = str(error)
             raise
@@ -159,9 +161,7 @@ class Coordinator:
             if now - self._last_status >= _STATUS_S:
                 self._last_status = now
                 self._update_workers(await self._pool.workers())
-                for name, status in (await self._pool.statuses()).items():
-                    if name in self._workers:
-                        self._workers[name].status = status
+                await self._update_statuses()
                 self._spread_slowdowns()
             for ended in self._pool.ended():
                 await self._on_ended(ended)
@@ -178,6 +178,11 @@ class Coordinator:
                     await stop.wait()
             except TimeoutError:
                 continue
+
+    async def _update_statuses(self) -> None:
+        for name, status in (await self._pool.statuses()).items():
+            if name in self._workers:
+                self._workers[name].status = status
 
     def _usable(self) -> list[_Worker]:
         workers = self._workers.values()
