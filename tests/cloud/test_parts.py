@@ -164,6 +164,24 @@ async def test_a_completion_whose_response_is_lost_counts(s3, path, tmp_path):
     assert (s3.uploads, records(tmp_path)) == ({}, [])
 
 
+async def test_an_upload_whose_first_response_is_lost_is_started_once(
+    s3, path, tmp_path
+):
+    lost = []
+
+    def is_first_start(request):
+        if request.method == "POST" and "uploads" in request.query:
+            lost.append(request)
+            return len(lost) == 1
+        return False
+
+    s3.drops = is_first_start
+    await uploader_for(s3, tmp_path).put(path, KEY)
+    assert len(lost) == 2
+    assert s3.bodies == {KEY: path.read_bytes()}
+    assert (s3.uploads, records(tmp_path)) == ({}, [])
+
+
 async def test_a_completion_that_is_refused_in_its_body_fails(s3, path, tmp_path):
     """The status of a completion is sent before the parts are joined."""
 

@@ -46,6 +46,8 @@ class HostServer:
     """Most concurrent requests, by host."""
     sent: int = 0
     keeps_paths: bool = True
+    _clients: dict[str, set[asyncio.StreamReader]] = field(default_factory=dict)
+    """Connections with a request, by host."""
 
     async def start(self) -> None:
         """Listen."""
@@ -69,12 +71,17 @@ class HostServer:
                 head = await reader.readuntil(b"\r\n\r\n")
                 path = head.split(b" ", 2)[1].decode()
                 self.active[host] += 1
-                self.highest[host] = max(self.highest[host], self.active[host])
+                clients = self._clients.setdefault(host, set())
+                clients.add(reader)
+                # Clients that were killed wait for nothing any more.
+                present = sum(not client.at_eof() for client in clients)
+                self.highest[host] = max(self.highest[host], present)
                 self.requests[host] += 1
                 try:
                     await self._answer(host, path, writer)
                 finally:
                     self.active[host] -= 1
+                    clients.discard(reader)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:

@@ -128,6 +128,8 @@ class S3Client:
         base = keys.endpoint or f"https://s3.{keys.region}.amazonaws.com"
         self._base = base.rstrip("/")
         self._client: httpx.AsyncClient | None = None
+        self.repeated = 0
+        """Requests that were sent again although the store may have done them."""
 
     async def __aenter__(self) -> S3Client:
         import httpx
@@ -346,6 +348,7 @@ class S3Client:
                 )
             except httpx.TransportError as caught:
                 error = S3Error(0, type(caught).__name__)
+                self.repeated += 1
                 continue
             if reply.status_code < 300:
                 return reply
@@ -353,6 +356,7 @@ class S3Client:
             error = S3Error(reply.status_code, _field(text, "Code"))
             if not _is_transient(error):
                 break
+            self.repeated += 1
         raise error
 
 

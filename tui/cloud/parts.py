@@ -210,8 +210,12 @@ class _Upload:
         self._was_completed = False
         if self._is_adopted:
             await _abort_unnoted(self._client, self.key)
+        before = self._client.repeated
         upload_id = await self._client.create(self.key)
         await asyncio.to_thread(record.set_upload_id, upload_id)
+        if self._client.repeated > before:
+            # The response to an earlier attempt was lost.
+            await _abort_unnoted(self._client, self.key, upload_id)
 
     async def send_parts(self) -> None:
         """Send the parts that the store does not have, several at a time."""
@@ -266,13 +270,15 @@ class _Upload:
         await asyncio.to_thread(self._record.remove)
 
 
-async def _abort_unnoted(client: S3Client, key: str) -> bool:
-    """Abort the uploads to a key whose id was not noted, because of a kill before.
+async def _abort_unnoted(client: S3Client, key: str, noted: str = "") -> bool:
+    """Abort the uploads to a key whose id was not noted: a kill came in between.
 
     An upload of another machine to the same key cannot be distinguished. It starts
     again then.
     """
-    aborted = [await client.abort(key, id) for id in await client.uploads(key)]
+    aborted = [
+        await client.abort(key, id) for id in await client.uploads(key) if id != noted
+    ]
     return any(aborted)
 
 
