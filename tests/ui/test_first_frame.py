@@ -48,7 +48,7 @@ async def test_the_first_frame_has_rows_panes_and_keys(frames):
 async def test_panes_and_the_filter_are_mounted_when_they_are_opened():
     async with dashboard() as board:
         assert not board.main.hosts.is_attached
-        assert not board.main.query_one(FilterBar).children
+        assert not board.main.query(FilterBar)
         await board.press("L", "H", "slash", "x")
         order = [widget.id for widget in board.main.children if widget.id]
         assert order.index("panes") < order.index("hosts") < order.index("log")

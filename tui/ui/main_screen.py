@@ -6,6 +6,9 @@ time to quit, and schedules the next tick.
 
 from __future__ import annotations
 
+import asyncio
+from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from textual import on
@@ -19,7 +22,6 @@ from tui.core.text.sanitize import sanitize
 from tui.messages import WATCHING, attached_to, attachment_alert, attachment_text
 from tui.ui.actions.batch_runner import BatchRunner
 from tui.ui.actions.context import Application
-from tui.ui.actions.handlers import ActionHandlers
 from tui.ui.actions.undo import UndoStack
 from tui.ui.adding import AddQueue
 from tui.ui.bars.bottleneck_line import BottleneckLine
@@ -61,11 +63,17 @@ if TYPE_CHECKING:
     from tui.core.request import DownloadRequest
     from tui.core.service import DashboardService
     from tui.core.snapshot import EngineSnapshot, OriginSnapshot
+    from tui.ui.actions.handlers import ActionHandlers
     from tui.ui.panes.pane import Pane
     from tui.ui.ui_state import UIState
 
 T = TypeVar("T")
 _TOAST_S = 4
+
+
+async def _load_actions() -> None:
+    """Load what handles keys in a thread, before the first key if it can."""
+    await asyncio.to_thread(import_module, "tui.ui.actions.handlers")
 
 
 class ScreenHost(Application, Protocol):
@@ -157,12 +165,18 @@ class MainScreen(Screen[None]):
         self._notifications = Notifications(
             self.poller, self.log_pane, self.messages, self._show_toast, self._show_end
         )
-        self.actions = ActionHandlers(self)
+
+    @cached_property
+    def actions(self) -> ActionHandlers:
+        """The handlers of all actions, loaded after the first frame."""
+        from tui.ui.actions.handlers import ActionHandlers
+
+        return ActionHandlers(self)
 
     def _make_widgets(self, source_title: str) -> None:
         self.header = HeaderBar(source_title)
         self.tabs = TabsBar()
-        self.filter_bar = FilterBar(id="filter")
+        self.filter_bar = FilterBar(self._mount_filter_bar, id="filter")
         self.heading = ListHeading()
         self.list = DownloadList(self.service)
         self.graph = ThroughputGraph(id="graph")
@@ -179,6 +193,9 @@ class MainScreen(Screen[None]):
         """Panes that are mounted when they are opened for the first time."""
         self._all_panes = (*side, *self._on_demand)
 
+    def _mount_filter_bar(self) -> None:
+        self.mount(self.filter_bar, before=self.heading)
+
     def bind_keys(self) -> None:
         """Bind the keys of the current keymap."""
         # Textual's own set_keymap cannot unbind a key, and binds actions with two keys
@@ -191,7 +208,6 @@ class MainScreen(Screen[None]):
         self.arrange_panes()
         yield self.header
         yield self.tabs
-        yield self.filter_bar
         yield self.heading
         yield self.list
         yield self.panes
@@ -219,6 +235,7 @@ class MainScreen(Screen[None]):
             self.notify(message, severity="warning")
         self.add_queue.begin(self._requests)
         self.tick()
+        self.run_in_background(_load_actions)
 
     def on_unmount(self) -> None:
         """Unsubscribe from the engine."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
@@ -11,7 +11,8 @@ from textual.content import Content
 from tui.core.text.sanitize import sanitize
 from tui.ui.dialogs.dialog import Dialog
 from tui.ui.keys.keymap import current
-from tui.ui.panes.detail import DetailSheet
+from tui.ui.panes.detail_lines import sheet_lines
+from tui.ui.panes.pane import Line, Pane
 from tui.ui.style.format import middle_ellipsis
 
 if TYPE_CHECKING:
@@ -24,6 +25,38 @@ if TYPE_CHECKING:
     from tui.core.snapshot import DetailSnapshot
 
 _REFRESH_S = 0.25
+
+
+class DetailSheet(Pane):
+    """All details without a frame, as high as its content; to be scrolled."""
+
+    DEFAULT_CSS = "DetailSheet { height: auto; }"
+    has_frame = False
+
+    def __init__(self, **options: Any) -> None:
+        """Create an empty pane."""
+        super().__init__(**options)
+        self._detail: DetailSnapshot | None = None
+
+    def show(self, detail: DetailSnapshot) -> None:
+        """Draw a download and fit the height to its lines."""
+        self._detail = detail
+        height = len(sheet_lines(detail, self.size.width or 80, self.is_ascii))
+        if self.styles.height is None or self.styles.height.value != height:
+            self.styles.height = height
+        self.redraw()
+
+    def on_resize(self) -> None:
+        """Recompute the height: it depends on how lines wrap."""
+        if self._detail is not None:
+            self.show(self._detail)
+
+    def body(self, width: int, height: int) -> list[Line]:
+        """Return all lines."""
+        del height
+        if self._detail is None:
+            return []
+        return sheet_lines(self._detail, width, self.is_ascii)
 
 
 class DetailScreen(Dialog[None]):

@@ -9,7 +9,7 @@ from textual.message import Message
 from tui.core.text.sanitize import sanitize
 from tui.core.text.units import format_rate, format_size, plural
 from tui.ui.keys.keymap import key_of
-from tui.ui.panes.detail_lines import pane_lines, sheet_lines
+from tui.ui.panes.detail_lines import pane_lines
 from tui.ui.panes.pane import Line, Pane, Span, justify, line_width
 from tui.ui.panes.segment_map import map_lines
 from tui.ui.style.format import appearance_of, done_fraction, middle_ellipsis, percent
@@ -103,35 +103,3 @@ class DetailPane(Pane):
         """Ask to open all details."""
         del action
         self.post_message(self.OpenRequested())
-
-
-class DetailSheet(Pane):
-    """All details without a frame, as high as its content; to be scrolled."""
-
-    DEFAULT_CSS = "DetailSheet { height: auto; }"
-    has_frame = False
-
-    def __init__(self, **options: Any) -> None:
-        """Create an empty pane."""
-        super().__init__(**options)
-        self._detail: DetailSnapshot | None = None
-
-    def show(self, detail: DetailSnapshot) -> None:
-        """Draw a download and fit the height to its lines."""
-        self._detail = detail
-        height = len(sheet_lines(detail, self.size.width or 80, self.is_ascii))
-        if self.styles.height is None or self.styles.height.value != height:
-            self.styles.height = height
-        self.redraw()
-
-    def on_resize(self) -> None:
-        """Recompute the height: it depends on how lines wrap."""
-        if self._detail is not None:
-            self.show(self._detail)
-
-    def body(self, width: int, height: int) -> list[Line]:
-        """Return all lines."""
-        del height
-        if self._detail is None:
-            return []
-        return sheet_lines(self._detail, width, self.is_ascii)
