@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -271,7 +270,7 @@ async def test_uploads_are_remembered_as_long_as_the_object_is_there(store, tmp_
 
 
 async def run(server, store, tmp_path, urls) -> int:
-    settings = replace(Settings(), output_dir=tmp_path / "staging")
+    settings = Settings()._replace(output_dir=tmp_path / "staging")
     uploader = Uploader(store, ADDRESS, settings.output_dir)
     service = await open_engine(settings)
     try:

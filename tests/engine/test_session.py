@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import pytest
 
@@ -176,7 +175,7 @@ async def test_what_is_done_is_not_looked_at_again(state, settings):
 async def test_limits_are_restored_and_the_command_line_takes_precedence(
     state, settings
 ):
-    left = replace(settings, on_exists=OnExists.SKIP, headers=(("Accept", "a/b"),))
+    left = settings._replace(on_exists=OnExists.SKIP, headers=(("Accept", "a/b"),))
     async with running(begin_session(left, "two.txt")) as first:
         first.pause_all()
         first.add(asked("a"))
@@ -195,7 +194,7 @@ async def test_limits_are_restored_and_the_command_line_takes_precedence(
 async def test_a_fixed_concurrency_is_restored_and_an_automatic_one_begins_again(
     state, settings
 ):
-    async with running(begin_session(replace(settings, auto=True), "")) as first:
+    async with running(begin_session(settings._replace(auto=True), "")) as first:
         first.pause_all()
         first.add(asked("a"))
     automatic = last_session(Settings(auto=True), ())
@@ -291,7 +290,7 @@ async def test_a_download_resumes_when_its_secret_is_given_again(state, settings
 
 
 async def test_a_secret_header_of_the_command_line_is_missed_as_well(state, settings):
-    secret = replace(settings, headers=(("Authorization", "Bearer x"),))
+    secret = settings._replace(headers=(("Authorization", "Bearer x"),))
     async with running(begin_session(secret, "")) as first:
         first.pause_all()
         first.add(asked("a"))

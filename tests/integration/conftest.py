@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -39,7 +38,7 @@ def start(tmp_path: Path) -> Start:
     async def opened(**changes: Any) -> AsyncIterator[Engine]:
         settings = Settings(output_dir=tmp_path / "out", timeout_s=5.0)
         # Jitter of zero: a retry comes at once.
-        engine = await open_engine(replace(settings, **changes), chance=lambda: 0.0)
+        engine = await open_engine(settings._replace(**changes), chance=lambda: 0.0)
         try:
             yield engine
         finally:

@@ -6,7 +6,6 @@ import asyncio
 import os
 import time
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -45,7 +44,7 @@ def run(tmp_path: Path, server: ScriptedServer) -> Any:
     async def running(
         *paths: str, **changes: Any
     ) -> AsyncIterator[tuple[Engine, Pipeline]]:
-        settings = replace(Settings(output_dir=tmp_path / "out", retries=0), **changes)
+        settings = Settings(output_dir=tmp_path / "out", retries=0)._replace(**changes)
         engine = await open_engine(settings, chance=lambda: 0.0)
         follower = start_pipeline(engine, settings)
         assert follower is not None

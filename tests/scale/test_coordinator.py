@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import threading
-from dataclasses import replace
 
 import pytest
 
@@ -23,7 +22,7 @@ from tui.scale.plan import job_paths
 from tui.scale.pool import Ended
 from tui.scale.worker import JobSpec, Lease, ShardResult, ShardWorker, WorkerLimits
 
-_NO_RETRIES = replace(Settings(), retries=0)
+_NO_RETRIES = Settings()._replace(retries=0)
 
 
 class FakePool:

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import os
 import signal
-from dataclasses import replace
 
 import pytest
 
@@ -212,7 +211,7 @@ async def test_a_lane_that_moves_to_another_worker_takes_its_part_of_the_limit_a
     out = tmp_path / "out"
     root = out / ".fetchtui-scale"
     options = JobOptions((str(path),), out, root, "files", 20, 2)
-    settings = replace(Settings(), per_host=2, fsync=False)
+    settings = Settings()._replace(per_host=2, fsync=False)
     job = open_job(options, settings, None, lambda *_: None)
     assert {lane.of for lane in job.layout.lanes} == {2}
     first, other, next_of_first = job.layout.shards

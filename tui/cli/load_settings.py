@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -174,7 +173,7 @@ def prompt_for_passwords(settings: Settings, urls: Iterable[str]) -> Settings:
             else rule
             for rule in hosts
         )
-    return replace(settings, login=login, proxy_login=proxy_login, hosts=hosts)
+    return settings._replace(login=login, proxy_login=proxy_login, hosts=hosts)
 
 
 def _needs_prompt(login: Login | None) -> bool:

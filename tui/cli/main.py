@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -185,7 +184,7 @@ def _run_here(
             "nothing to download; give a URL, a list file, or - for standard input"
         )
     if not has_dashboard:
-        settings = replace(settings, sizes_ahead=False)
+        settings = settings._replace(sizes_ahead=False)
     with ExitStack() as stack:
         if line.demo:
             settings = _demo_settings(line, settings, stack)
@@ -305,18 +304,18 @@ def _demo_settings(line: CommandLine, settings: Settings, stack: ExitStack) -> S
     from tui.demo.tempdir import TemporaryDirectory
 
     # The demo's server is on this machine, so no proxy from the environment reaches it.
-    settings = replace(settings, proxy=line.value("proxy") or "direct")
+    settings = settings._replace(proxy=line.value("proxy") or "direct")
     if line.value("output-dir") is None:
-        settings = replace(
-            settings, output_dir=stack.enter_context(TemporaryDirectory())
+        settings = settings._replace(
+            output_dir=stack.enter_context(TemporaryDirectory())
         )
     if line.value("timeout") is None:
-        settings = replace(settings, timeout_s=TIMEOUT_S)
+        settings = settings._replace(timeout_s=TIMEOUT_S)
     if line.value("auto") is None:
         # The speeds of its server are chosen for a fixed concurrency.
-        settings = replace(settings, auto=False)
+        settings = settings._replace(auto=False)
         if line.value("concurrency") is None:
-            settings = replace(settings, concurrency=Settings().concurrency)
+            settings = settings._replace(concurrency=Settings().concurrency)
     return settings
 
 
@@ -327,7 +326,7 @@ def _stdout_settings(settings: Settings, stack: ExitStack) -> Settings:
 
     check_stdout()
     directory = stack.enter_context(TemporaryDirectory("stdout"))
-    return replace(settings, output_dir=directory, folders=(), unpack=False)
+    return settings._replace(output_dir=directory, folders=(), unpack=False)
 
 
 def _open_session(

@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -70,7 +69,7 @@ def with_staging(line: CommandLine, settings: Settings, address: Address) -> Set
 
         name = hashlib.sha256(str(address).encode()).hexdigest()[:16]
         folder = state_dir() / "staging" / name
-    return replace(settings, output_dir=Path(os.path.abspath(folder)))
+    return settings._replace(output_dir=Path(os.path.abspath(folder)))
 
 
 def run_to_store(

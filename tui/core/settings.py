@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
@@ -183,8 +182,7 @@ AUTO_START = 16
 gets of large files, between the 6 of browsers and the 50 of curl."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """Settings that a run starts with; the service can change most of them."""
 
     output_dir: Path = Path()
@@ -207,7 +205,7 @@ class Settings:
     """Bytes per second over everything."""
     on_exists: OnExists = OnExists.RESUME
     verify: Verify = Verify.HEADERS
-    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    headers: tuple[tuple[str, str], ...] = ()
     """Sent with every request to the origin that the list names, never to another."""
     user_agent: str | None = None
     """Sent with every request; "" sends none, ``None`` names this program."""
@@ -246,7 +244,7 @@ class Settings:
     """(host, port, address): connect to it without DNS; port 0 for all ports."""
     http2: bool = False
     """Offer HTTP/2 for downloads in one stream; ranges stay on HTTP/1.1."""
-    hosts: tuple[HostRule, ...] = field(default=(), repr=False)
+    hosts: tuple[HostRule, ...] = ()
     hooks: Hooks = _NO_HOOKS
     notify: bool = False
     """Notify the desktop when all is done."""
@@ -260,3 +258,10 @@ class Settings:
     """Adjust ``concurrency`` automatically, from measured throughput and errors."""
     log_file: Path | None = None
     """File for a line per event, with secrets masked."""
+
+    def __repr__(self) -> str:
+        """Leave out what may have secrets: all headers, and the rules for hosts."""
+        shown = self._asdict()
+        del shown["headers"], shown["hosts"]
+        fields = ", ".join(f"{name}={value!r}" for name, value in shown.items())
+        return f"Settings({fields})"

@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import os
 import shutil
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -522,8 +522,7 @@ class ShardWorker:
                 await self._close_engine()
             if self._engine is None:
                 limits = self._limits
-                settings = replace(
-                    self._spec.settings,
+                settings = self._spec.settings._replace(
                     output_dir=self._spec.base,
                     concurrency=max(1, limits.concurrency),
                     per_host=limits.per_host,

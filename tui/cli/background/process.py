@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 from contextlib import AsyncExitStack, suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -118,7 +118,7 @@ def _with_log(settings: Settings, address: Address) -> Settings:
     """Log to the file of this process, unless the user has chosen another one."""
     if settings.log_file is not None:
         return settings
-    return replace(settings, log_file=address.log)
+    return settings._replace(log_file=address.log)
 
 
 class _BackgroundProcess:

@@ -116,7 +116,7 @@ def start_process(order: StartOrder) -> Started:
     settings = order.settings
     # Relative paths keep their meaning: the process stays in this directory.
     order = replace(
-        order, settings=replace(settings, output_dir=settings.output_dir.absolute())
+        order, settings=settings._replace(output_dir=settings.output_dir.absolute())
     )
     try:
         make_private(address.folder.parent)

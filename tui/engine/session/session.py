@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 from contextlib import suppress
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -500,8 +499,8 @@ def _session_settings(
         changes.pop("auto", None)  # a number given now pins it
     elif changes.get("auto"):
         changes.pop("concurrency", None)  # chosen for how the servers were then
-    known = {field.name for field in fields(settings)} - set(given)
-    return replace(settings, **{n: v for n, v in changes.items() if n in known})
+    known = set(settings._fields) - set(given)
+    return settings._replace(**{n: v for n, v in changes.items() if n in known})
 
 
 def _download_of(id: int, entry: JournalEntry, missing: str) -> Download:
