@@ -7,7 +7,7 @@ time to quit, and schedules the next tick.
 from __future__ import annotations
 
 import asyncio
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -25,7 +25,6 @@ from tui.ui.actions.context import Application
 from tui.ui.actions.undo import UndoStack
 from tui.ui.adding import AddQueue
 from tui.ui.bars.bottleneck_line import BottleneckLine
-from tui.ui.bars.filter_bar import FilterBar
 from tui.ui.bars.footer import FooterBar
 from tui.ui.bars.header import ActionPressed, HeaderBar
 from tui.ui.bars.message_line import MessageLine
@@ -41,14 +40,13 @@ from tui.ui.notifications import Notifications
 from tui.ui.panes.detail import DetailPane
 from tui.ui.panes.disk import DiskPane
 from tui.ui.panes.event_log import EventLog
-from tui.ui.panes.hosts import HostsPane
 from tui.ui.panes.layout import Breakpoint, PaneLayout, breakpoint_for
 from tui.ui.panes.throughput import ThroughputGraph
 from tui.ui.poller import EnginePoller
 from tui.ui.refresh import Parts, RefreshScheduler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
 
     from textual import events
     from textual.app import ComposeResult
@@ -64,6 +62,8 @@ if TYPE_CHECKING:
     from tui.core.service import DashboardService
     from tui.core.snapshot import EngineSnapshot, OriginSnapshot
     from tui.ui.actions.handlers import ActionHandlers
+    from tui.ui.bars.filter_bar import FilterBar
+    from tui.ui.panes.hosts import HostsPane
     from tui.ui.panes.pane import Pane
     from tui.ui.ui_state import UIState
 
@@ -71,9 +71,18 @@ T = TypeVar("T")
 _TOAST_S = 4
 
 
-async def _load_actions() -> None:
-    """Load what handles keys in a thread, before the first key if it can."""
-    await asyncio.to_thread(import_module, "tui.ui.actions.handlers")
+_ON_KEYS = (
+    "tui.ui.actions.handlers",
+    "tui.ui.bars.filter_bar",
+    "tui.ui.dialogs.dialog",
+    "tui.ui.panes.hosts",
+)
+"""Modules that keys need; without them the first frame comes sooner."""
+
+
+def _load_for_keys() -> None:
+    for name in _ON_KEYS:
+        import_module(name)
 
 
 class ScreenHost(Application, Protocol):
@@ -153,7 +162,6 @@ class MainScreen(Screen[None]):
                 self.graph,
                 self.disk,
                 self.detail,
-                self.hosts,
                 self.bottleneck_line,
                 self.messages,
                 self.footer,
@@ -176,25 +184,43 @@ class MainScreen(Screen[None]):
     def _make_widgets(self, source_title: str) -> None:
         self.header = HeaderBar(source_title)
         self.tabs = TabsBar()
-        self.filter_bar = FilterBar(self._mount_filter_bar, id="filter")
         self.heading = ListHeading()
         self.list = DownloadList(self.service)
         self.graph = ThroughputGraph(id="graph")
         self.disk = DiskPane(id="disk")
         self.detail = DetailPane(id="detail")
-        self.hosts = HostsPane(self._ask_host_limit, id="hosts")
         self.bottleneck_line = BottleneckLine()
         self.log_pane = EventLog(id="log")
         self.messages = MessageLine(self.log_pane)
         self.footer = FooterBar()
         side = (self.graph, self.disk, self.detail)
         self.panes = Container(*side, id="panes")
-        self._on_demand = (self.hosts, self.log_pane)
-        """Panes that are mounted when they are opened for the first time."""
-        self._all_panes = (*side, *self._on_demand)
+        self._all_panes: list[Pane] = [*side, self.log_pane]
 
-    def _mount_filter_bar(self) -> None:
-        self.mount(self.filter_bar, before=self.heading)
+    @cached_property
+    def hosts(self) -> HostsPane:
+        """The hosts pane, made when it is opened for the first time."""
+        from tui.ui.panes.hosts import HostsPane
+
+        pane = HostsPane(self._ask_host_limit, id="hosts")
+        pane.display = False
+        self._all_panes.append(pane)
+        return pane
+
+    @property
+    def shown_hosts(self) -> HostsPane | None:
+        """The hosts pane while it is visible."""
+        is_shown = "hosts" in vars(self) and self.hosts.display
+        return self.hosts if is_shown else None
+
+    @cached_property
+    def filter_bar(self) -> FilterBar:
+        """The filter, made when it is opened for the first time."""
+        from tui.ui.bars.filter_bar import FilterBar
+
+        return FilterBar(
+            lambda: self.mount(self.filter_bar, before=self.heading), id="filter"
+        )
 
     def bind_keys(self) -> None:
         """Bind the keys of the current keymap."""
@@ -211,7 +237,7 @@ class MainScreen(Screen[None]):
         yield self.heading
         yield self.list
         yield self.panes
-        yield from (pane for pane in self._on_demand if pane.display)
+        yield from (pane for pane in self._on_demand() if pane.display)
         yield self.bottleneck_line
         yield self.messages
         yield self.footer
@@ -235,7 +261,7 @@ class MainScreen(Screen[None]):
             self.notify(message, severity="warning")
         self.add_queue.begin(self._requests)
         self.tick()
-        self.run_in_background(_load_actions)
+        self.run_in_background(partial(asyncio.to_thread, _load_for_keys))
 
     def on_unmount(self) -> None:
         """Unsubscribe from the engine."""
@@ -371,7 +397,7 @@ class MainScreen(Screen[None]):
             engine=self.poller.snapshot,
             can_undo=len(self.undo_stack) > 0,
             can_escape=bool(
-                self.filter_bar.is_open
+                ("filter_bar" in vars(self) and self.filter_bar.is_open)
                 or self.pane_layout.zoomed
                 or model.query.text
                 or model.marks
@@ -475,20 +501,28 @@ class MainScreen(Screen[None]):
         is_side = self.breakpoint is Breakpoint.FULL and not zoomed
         self.panes.set_class(is_side, "-side")
         self.panes.set_class(zoomed in ("graph", "disk", "detail"), "-zoomed")
+        if placements["hosts"].is_shown:
+            self.hosts.display = True  # made now if it was never open
         for pane in self._all_panes:
             placement = placements[str(pane.id)]
             pane.display = placement.is_shown
             pane.is_folded = placement.is_folded
             pane.styles.height = placement.height or "1fr"
         if self.list.is_attached:
-            for pane in self._on_demand:
+            for pane in self._on_demand():
                 if pane.display and not pane.is_attached:
                     self.mount(pane, before=self._below(pane))
             self.refresh_scheduler.refresh_all()
 
+    def _on_demand(self) -> Iterator[Pane]:
+        """Yield the panes that are mounted when they are opened for the first time."""
+        if "hosts" in vars(self):
+            yield self.hosts
+        yield self.log_pane
+
     def _below(self, pane: Pane) -> Pane:
         """Return the widget below a pane that is about to be mounted."""
-        is_above_log = pane is self.hosts and self.log_pane.is_attached
+        is_above_log = pane is not self.log_pane and self.log_pane.is_attached
         return self.log_pane if is_above_log else self.bottleneck_line
 
     # -- keys and clicks -------------------------------------------------------------
@@ -506,8 +540,9 @@ class MainScreen(Screen[None]):
 
     def action_run(self, id: str) -> None:
         """Run the action of a key."""
-        if self.focused is self.hosts and id in HostsPane.TAKES:
-            self.hosts.ask_for_cap()
+        hosts = self.shown_hosts
+        if hosts is not None and self.focused is hosts and id in hosts.TAKES:
+            hosts.ask_for_cap()
         else:
             self.perform(id)
 
@@ -584,14 +619,12 @@ class MainScreen(Screen[None]):
         message.stop()
         self.perform("slow_disk")
 
-    @on(FilterBar.FilterChanged)
-    def filter_typed(self, message: FilterBar.FilterChanged) -> None:
+    def on_filter_bar_filter_changed(self, message: FilterBar.FilterChanged) -> None:
         """List only what matches the filter."""
         message.stop()
         self.actions.view.set_filter(message.text)
 
-    @on(FilterBar.Left)
-    def filter_left(self, message: FilterBar.Left) -> None:
+    def on_filter_bar_left(self, message: FilterBar.Left) -> None:
         """Return the focus to the list."""
         message.stop()
         self.list.focus()

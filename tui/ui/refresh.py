@@ -36,6 +36,11 @@ class ScreenState(Protocol):
         """The size class of the terminal."""
         ...
 
+    @property
+    def shown_hosts(self) -> HostsPane | None:
+        """The hosts pane while it is visible."""
+        ...
+
     def action_state(self) -> ActionState:
         """Return the state that decides which actions are enabled."""
         ...
@@ -50,7 +55,6 @@ class Parts(NamedTuple):
     graph: ThroughputGraph
     disk: DiskPane
     detail: DetailPane
-    hosts: HostsPane
     bottleneck: BottleneckLine
     messages: MessageLine
     footer: FooterBar
@@ -128,7 +132,9 @@ class RefreshScheduler:
 
     def refresh_hosts(self) -> None:
         """Redraw the hosts; asking for them costs time per host."""
-        self._parts.hosts.show(self._poller.service.origins())
+        hosts = self._state.shown_hosts
+        if hosts is not None:
+            hosts.show(self._poller.service.origins())
 
     def _refresh(self) -> None:
         parts, snapshot = self._parts, self._poller.snapshot
@@ -143,7 +149,7 @@ class RefreshScheduler:
             self._follow_mode.tick()
         if parts.disk.display and self._is_turn(2):
             parts.disk.show(snapshot)
-        if parts.hosts.display and self._is_turn(3):
+        if self._is_turn(3):
             self.refresh_hosts()
         if parts.graph.display and self._is_turn(5):
             parts.graph.show(snapshot)

@@ -216,12 +216,20 @@ class Pane(Widget):
             # this, every pane would be empty for one frame.
             self._forget_lines()
             self._lines = self._compose_lines(*self.size)
-        strip = self._strips.get(y)
-        if strip is None:
-            palette = palette_of(self.app)
-            # With the line API, Textual leaves the background to the strips.
-            background = self.rich_style
-            is_ascii = self.is_ascii
+        if y not in self._strips:
+            self._make_strips(y)
+        return self._strips[y]
+
+    def _make_strips(self, last: int) -> None:
+        """Make all strips that are missing: their common styles are found only once."""
+        palette = palette_of(self.app)
+        # With the line API, Textual leaves the background to the strips.
+        background = self.rich_style
+        is_ascii = self.is_ascii
+        width = self.size.width
+        for y in range(max(last + 1, len(self._lines))):
+            if y in self._strips:
+                continue
             line = self._lines[y] if y < len(self._lines) else []
             segments = []
             for text, style, action in line:
@@ -229,9 +237,7 @@ class Pane(Widget):
                 if action and action == self._hovered:
                     combined = combined + palette.cursor
                 segments.append(Segment(to_ascii(text) if is_ascii else text, combined))
-            strip = Strip(segments).adjust_cell_length(self.size.width, background)
-            self._strips[y] = strip
-        return strip
+            self._strips[y] = Strip(segments).adjust_cell_length(width, background)
 
     # -- Textual's events ------------------------------------------------------------
 
