@@ -119,7 +119,7 @@ class Found(NamedTuple):
     path: Path
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Document:
     """The contents of a settings file."""
 

@@ -63,7 +63,7 @@ class RpcSettings(NamedTuple):
     allow_origin: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Resolved:
     """The effective settings by key, with their sources and all problems found."""
 

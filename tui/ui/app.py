@@ -111,6 +111,8 @@ class DashboardApp(GuardedApp[int]):
         """
         super().__init__()
         chosen = chosen or DashboardSettings()
+        # No widget has a tooltip; Textual would mount one on each screen (8.2.8).
+        self._disable_tooltips = True
         self.keymap = Keymap()
         self.keymap.apply(dict(chosen.keys))
         set_current(self.keymap)

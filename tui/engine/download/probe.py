@@ -36,7 +36,7 @@ class NotModified(Exception):
     """The server says that its file is not newer (RFC 9110 section 15.4.5)."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Probe:
     """A response whose body has not been read."""
 

@@ -54,7 +54,7 @@ _HIDDEN = PanePlacement(False, True, 1)
 _ONE_LINE = PanePlacement(True, True, 1)
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class PaneLayout:
     """The layout that the terminal's size suggests, as changed by the user."""
 
