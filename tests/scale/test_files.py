@@ -9,7 +9,8 @@ import tracemalloc
 
 import pytest
 
-from tui.core.request import BadRequestLine, Checksum, DownloadRequest
+from tui.core.request import BadRequestLine, Checksum, DownloadRequest, Pieces
+from tui.core.settings import OnExists
 from tui.scale import manifest
 from tui.scale.errors import OldGenerationError, ScaleError
 from tui.scale.manifest import PartialRows, Row
@@ -33,6 +34,8 @@ FULL = DownloadRequest(
     Checksum("md5", "a" * 32),
     (("Accept", "x/y"),),
     17,
+    pieces=Pieces("sha1", 4, ("a" * 40, "b" * 40)),
+    on_exists=OnExists.SKIP,
 )
 
 
@@ -70,6 +73,12 @@ def row(number: int, state: str = "done", **fields) -> Row:
 @pytest.mark.parametrize("request_", [FULL, DownloadRequest(("http://a/{1..3}?q",))])
 def test_rows_are_read_back_unchanged(request_):
     assert request_of(row_of(request_)) == request_._replace(source="")
+
+
+def test_no_field_of_a_request_is_left_out():
+    defaults = DownloadRequest._field_defaults
+    same = [name for name in defaults if getattr(FULL, name) == defaults[name]]
+    assert same == ["source"]
 
 
 def test_a_plan_has_each_row_once_and_one_host_per_lane(tmp_path):

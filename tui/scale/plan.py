@@ -22,7 +22,8 @@ from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tui.core.request import BadRequestLine, Checksum, DownloadRequest, origin_of
+from tui.core.request import BadRequestLine, DownloadRequest, origin_of
+from tui.core.text.request_fields import fields_of, request_from
 from tui.core.text.sanitize import sanitize
 from tui.scale.errors import ScaleError
 from tui.scale.lanes import Lane, Layout, Piece, Shard, cut
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-VERSION = 1
+VERSION = 2
 _BUFFER_BYTES = 16384
 """Text kept in memory per bucket."""
 _BAD_ROWS_SHOWN = 5
@@ -145,19 +146,9 @@ def fingerprint(path: str) -> list[Any]:
 
 def row_of(request: DownloadRequest) -> str:
     """Return the line for a request, with its line ending."""
-    if request[1:6] == (None, None, None, (), None) and len(request.mirrors) == 1:
+    fields = fields_of(request._replace(source=""))
+    if len(fields) == len(request.mirrors) == 1:
         return f"{request.mirrors[0]}\n"
-    fields: dict[str, Any] = {"urls": request.mirrors}
-    if request.name is not None:
-        fields["name"] = request.name
-    if request.directory is not None:
-        fields["dir"] = request.directory
-    if request.checksum is not None:
-        fields["checksum"] = request.checksum
-    if request.headers:
-        fields["headers"] = request.headers
-    if request.size is not None:
-        fields["size"] = request.size
     return json.dumps(fields) + "\n"
 
 
@@ -165,16 +156,7 @@ def request_of(line: str) -> DownloadRequest:
     """Return the request of a line that ``row_of`` wrote."""
     if not line.startswith("{"):
         return DownloadRequest((line.rstrip("\n"),))
-    fields = json.loads(line)
-    checksum = fields.get("checksum")
-    return DownloadRequest(
-        tuple(fields["urls"]),
-        fields.get("name"),
-        fields.get("dir"),
-        Checksum(*checksum) if checksum else None,
-        tuple((name, value) for name, value in fields.get("headers", ())),
-        fields.get("size"),
-    )
+    return request_from(json.loads(line))
 
 
 def read_shard(paths: JobPaths, shard: Shard) -> list[DownloadRequest]:
@@ -194,7 +176,13 @@ def read_shard(paths: JobPaths, shard: Shard) -> list[DownloadRequest]:
             if len(lines) != piece.rows:
                 raise ValueError
             requests += [request_of(line) for line in lines]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+        ) as error:
             reason = getattr(error, "strerror", None) or "it is damaged"
             raise ScaleError(
                 f"{sanitize(str(path))}: cannot read this file of the plan: {reason};"

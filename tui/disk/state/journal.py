@@ -23,9 +23,8 @@ from typing import TYPE_CHECKING, Any
 from tui.core.download import ENDED, DownloadState
 from tui.core.errors import ErrorKind, LocalError
 from tui.core.quick.named_tuple import NamedTuple
-from tui.core.request import Checksum, DownloadRequest, Pieces
 from tui.core.rules.secret_headers import HARMLESS
-from tui.core.settings import OnExists
+from tui.core.text.request_fields import fields_of, request_from
 from tui.core.text.sanitize import sanitize
 from tui.disk.errors import from_os_error
 from tui.disk.resume_record import strip_userinfo
@@ -33,6 +32,8 @@ from tui.disk.resume_record import strip_userinfo
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from tui.core.request import DownloadRequest
 
 LOGIN = "login"
 """In ``withheld``: the user name and password of a URL."""
@@ -135,22 +136,8 @@ def request_values(request: DownloadRequest) -> tuple[str, str | None]:
         bare,
         *(url for url in others if "@" not in url or strip_userinfo(url) == url),
     ]
-    values: dict[str, Any] = {"mirrors": mirrors, "source": request.source}
-    if request.name is not None:
-        values["name"] = request.name
-    if request.directory is not None:
-        values["directory"] = request.directory
-    if request.checksum is not None:
-        values["checksum"] = str(request.checksum)
-    if kept:
-        values["headers"] = kept
-    if request.size is not None:
-        values["size"] = request.size
-    if request.on_exists is not None:
-        values["on_exists"] = request.on_exists.value
-    if request.pieces is not None:
-        pieces = request.pieces
-        values["pieces"] = [pieces.algorithm, pieces.length, pieces.digests]
+    bare_request = request._replace(mirrors=tuple(mirrors), headers=tuple(kept))
+    values = fields_of(bare_request)
     return json.dumps(values), json.dumps(withheld) if withheld else None
 
 
@@ -176,20 +163,7 @@ def entry_from(row: tuple[Any, ...]) -> JournalEntry | None:
     """
     key, asked, withheld, state, queue_key, url, has_login, *rest = row
     try:
-        values = json.loads(asked)
-        _check_request(values)
-        values["mirrors"] = tuple(values["mirrors"])
-        if "headers" in values:
-            values["headers"] = tuple((str(n), str(v)) for n, v in values["headers"])
-        if "checksum" in values:
-            values["checksum"] = Checksum.parse(values["checksum"])
-        if "on_exists" in values:
-            values["on_exists"] = OnExists(values["on_exists"])
-        if "pieces" in values:
-            algorithm, length, digests = values["pieces"]
-            digests = tuple(map(str, digests))
-            values["pieces"] = Pieces(str(algorithm), int(length), digests)
-        request = DownloadRequest(**values)
+        request = request_from(json.loads(asked))
         missing: tuple[str, ...] = ()
         if withheld is not None:
             missing = tuple(map(str, json.loads(withheld)))
@@ -204,32 +178,6 @@ def entry_from(row: tuple[Any, ...]) -> JournalEntry | None:
     except (ValueError, TypeError, KeyError, IndexError, AttributeError):
         return None
     return entry if _has_valid_numbers(entry) else None
-
-
-_REQUEST_TYPES: dict[str, type] = {
-    "mirrors": list,
-    "source": str,
-    "name": str,
-    "directory": str,
-    "checksum": str,
-    "headers": list,
-    "size": int,
-    "pieces": list,
-    "on_exists": str,
-}
-
-
-def _check_request(values: dict[str, Any]) -> None:
-    """Check the types of a request that was read.
-
-    Raises:
-        TypeError: one is wrong, or unknown.
-    """
-    for name, value in values.items():
-        if type(value) is not _REQUEST_TYPES.get(name):
-            raise TypeError(name)
-    if not values["mirrors"] or {*map(type, values["mirrors"])} != {str}:
-        raise TypeError("mirrors")
 
 
 def _url_of(text: str) -> str:
