@@ -175,6 +175,8 @@ def test_demo_keeps_its_files_in_an_explicit_directory(
         (("-O", "name", URL, URL + "2"), "--output needs exactly one URL, not 2"),
         (("-O", "-", "--json", URL), "--json and --output - both write to stdout"),
         (("-A", "a\nb", URL), "write a header as"),
+        (("-Z", URL), "downloads run in parallel; -j N sets how many"),
+        (("-k", URL), "--ca-file FILE adds one to trust"),
         (("--continue", URL), "unfinished downloads are resumed anyway"),
         (("ftp://example.org/x",), "unsupported scheme 'ftp'; only http and https"),
         (("nowhere.txt",), "nowhere.txt: no such file"),

@@ -34,6 +34,15 @@ _HINTS: dict[str, str] = {
     **dict.fromkeys(
         ("-L", "--location"), "leave it out: redirects are followed anyway"
     ),
+    **dict.fromkeys(
+        ("-Z", "--parallel-immediate"),
+        "leave it out: downloads run in parallel; -j N sets how many",
+    ),
+    **dict.fromkeys(
+        ("-k", "--insecure", "--no-check-certificate", "--check-certificate"),
+        "certificates are always verified; --ca-file FILE adds one to trust",
+    ),
+    "-K": "give the list as an argument: fetchtui LIST",
 }
 """What to use instead of options of aria2, curl and wget."""
 
