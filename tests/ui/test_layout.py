@@ -9,6 +9,7 @@ from tests.support.fake_service import FakeService
 from tests.ui.dashboards import dashboard
 from tests.ui.sample_state import sample_events, sample_service
 from tui.core.download import DownloadState
+from tui.ui.app import _SHEETS
 from tui.ui.keys.registry import ACTIONS
 from tui.ui.panes.layout import PANES, Breakpoint, PaneLayout, breakpoint_for
 from tui.ui.style.theme import palette_of
@@ -191,3 +192,13 @@ async def test_closing_a_pane_unfolds_the_one_opened_before():
         await board.press("d", "t", "t")
         await board.pilot.pause()
         assert not board.main.disk.is_folded
+
+
+async def test_a_dialog_has_its_own_width_when_all_sheets_were_read_ahead():
+    async with dashboard(sample_service(), size=(120, 36)) as board:
+        sheets = sorted(_SHEETS.glob("*.tcss"))
+        for _ in sheets:
+            board.app._read_sheets()
+        assert all(board.app.stylesheet.has_source(str(path)) for path in sheets)
+        await board.press("s")
+        assert board.app.screen.query_one("#box").outer_size.width == 48

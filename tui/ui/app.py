@@ -325,9 +325,11 @@ class DashboardApp(GuardedApp[int]):
         """Read the style sheets of the dialogs, one at a time.
 
         If a sheet is read only when its dialog opens, Textual parses all sheets again
-        then, which blocks for 25 ms.
+        then, which blocks for 25 ms. What all dialogs share is read first, so that the
+        rules of each dialog win over it.
         """
-        for path in sorted(_SHEETS.glob("*.tcss")):
+        shared = _SHEETS / "dialog.tcss"
+        for path in (shared, *sorted(_SHEETS.glob("*.tcss"))):
             if not self.stylesheet.has_source(str(path)):
                 self.stylesheet.read(path)
                 self.stylesheet.parse()
