@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from tests.ui.dashboards import dashboard
 from tests.ui.sample_state import sample_events, sample_service
 from tui.core.download import DownloadState
-from tui.ui.terminal.ascii_filter import ascii_form
+from tui.ui.style.ascii import to_ascii
 from tui.ui.terminal.charset import wants_ascii
 
 _SCREENS = {
@@ -61,10 +61,21 @@ async def test_it_can_be_switched_while_it_runs():
         assert "━" in board.text()
 
 
+@pytest.mark.parametrize(("key", "order"), [("z", "size v"), ("n", "name ^")])
+async def test_the_order_has_an_arrow(key, order):
+    async with dashboard(sample_service(), size=(120, 36)) as board:
+        board.app.is_ascii = True
+        await board.press("s", key)
+        heads = board.screen()[2:4]
+        assert heads[0].rstrip().endswith(order)
+        assert order.capitalize() in heads[1]
+        assert "|" not in board.screen()[4][:1], "the cursor is no spinner"
+
+
 @pytest.mark.parametrize("text", ["日本", "é", "e\u0301", "a…", "╭─╮", "🎉", "x"])
 def test_a_form_in_ascii_takes_as_many_cells(text):
-    assert ascii_form(text).isascii()
-    assert cell_len(ascii_form(text)) == cell_len(text)
+    assert to_ascii(text).isascii()
+    assert cell_len(to_ascii(text)) == cell_len(text)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from tui.core.quick.named_tuple import NamedTuple
 from tui.core.text.sanitize import sanitize
 from tui.ui.bars.header import ActionPressed
 from tui.ui.keys.keymap import key_of
-from tui.ui.panes.pane import Line, Pane, Span, justify, line_width, to_ascii
+from tui.ui.panes.pane import Line, Pane, Span, justify, line_width
+from tui.ui.style.ascii import to_ascii
 from tui.ui.style.format import count, fit, short_count
 from tui.ui.style.sorting import arrow, sort_name
 

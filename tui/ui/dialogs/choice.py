@@ -14,7 +14,7 @@ from tui.core.listing.query import SortKey
 from tui.core.settings import COLUMNS
 from tui.core.text.sanitize import sanitize
 from tui.ui.dialogs.dialog import Dialog, Options
-from tui.ui.panes.pane import to_ascii
+from tui.ui.style.ascii import to_ascii
 from tui.ui.style.sorting import SORT_CHOICES, SortChoice, arrow
 
 if TYPE_CHECKING:

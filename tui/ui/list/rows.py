@@ -18,7 +18,7 @@ from tui.core.text.units import format_duration, format_rate, format_size, size_
 from tui.messages import failure_title, notice_text, remedy
 from tui.ui.keys.keymap import key_of
 from tui.ui.list.model import FinishedGroup
-from tui.ui.panes.pane import to_ascii
+from tui.ui.style.ascii import to_ascii
 from tui.ui.style.format import (
     appearance_of,
     bar,

@@ -262,7 +262,7 @@ class DownloadList(ScrollView, can_focus=True):
         base = self._background
         if is_cursor:
             base += palette.cursor if self.has_focus else palette.cursor_blurred
-        mark = "|" if self.is_ascii else "▌"
+        mark = ">" if self.is_ascii else "▌"
         segments = [Segment(mark if is_cursor else " ", base + palette.key)]
         segments += [Segment(text, base + palette[style]) for text, style in pieces]
         width = self._width

@@ -17,6 +17,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.core.quick.named_tuple import NamedTuple
+from tui.ui.style.ascii import to_ascii
 from tui.ui.style.format import cells, fit, spinner_frame
 from tui.ui.style.theme import palette_of
 
@@ -41,7 +42,6 @@ Line: TypeAlias = list[Span]
 
 _FRAME = "╭─╮│╰╯"
 _ASCII_FRAME = "+-+|++"
-_ASCII_FORMS = {"…": "~", "—": "-", "→": ">", "·": "."}
 
 
 def line_width(line: Iterable[Span]) -> int:
@@ -79,16 +79,6 @@ def justify(left: Iterable[Span], right: Iterable[Span], width: int) -> Line:
     needs_gap = bool(right) and not right[0].text.startswith(" ")
     left = clip(left, max(0, room - needs_gap))
     return [*left, Span(" " * (room - line_width(left))), *right]
-
-
-def to_ascii(text: str) -> str:
-    """Return ``text`` with characters below 0x80 only, as wide as before."""
-    if text.isascii():
-        return text
-    return "".join(
-        char if char.isascii() else _ASCII_FORMS.get(char, "?" * cells(char))
-        for char in text
-    )
 
 
 class Pane(Widget):

@@ -7,59 +7,15 @@ keeping its width.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 from textual.filter import LineFilter
 
-from tui.ui.style.format import cells
+from tui.ui.style.ascii import to_ascii
 
 if TYPE_CHECKING:
     from textual.color import Color
-
-_FORMS = str.maketrans(
-    {
-        **dict.fromkeys("─━═╌┄┈╸╺╴╶‾▔▁⎺⎽–—−", "-"),
-        **dict.fromkeys("│┃║╎┆┊▏▕▌▐❙‖", "|"),
-        **dict.fromkeys("╭╮╰╯┌┐└┘├┤┬┴┼┏┓┗┛┣┫┳┻╋╔╗╚╝╠╣╦╩╬", "+"),
-        **dict.fromkeys("█▓▆▇▅", "#"),
-        **dict.fromkeys("▒▄▃", "="),
-        **dict.fromkeys("░▂▀", ":"),
-        **dict.fromkeys("·•∙", "."),
-        **dict.fromkeys("▸▶→⇒›»❯", ">"),
-        **dict.fromkeys("◂◀←⇐‹«", "<"),
-        **dict.fromkeys("↑▴▲", "^"),
-        **dict.fromkeys("↓▾▼", "v"),
-        **dict.fromkeys("●◉✱", "*"),
-        **dict.fromkeys("“”„", '"'),
-        **dict.fromkeys("‘’‚", "'"),
-        "…": "~",
-        "✓": "+",
-        "✗": "x",
-        "×": "x",
-        "⊘": "-",
-        "↻": "r",
-        "≡": "=",
-        "◌": "~",
-        "µ": "u",
-        "\N{NO-BREAK SPACE}": " ",
-    }
-)
-
-
-@lru_cache(4096)
-def ascii_form(text: str) -> str:
-    """Return ``text`` in ASCII, as wide; ``?`` where no similar character exists."""
-    if text.isascii():
-        return text
-    text = text.translate(_FORMS)
-    if text.isascii():
-        return text
-    return "".join(
-        char if char.isascii() else "?" * cells(char)  # a combining mark is 0 wide
-        for char in text
-    )
 
 
 class AsciiFilter(LineFilter):
@@ -71,6 +27,6 @@ class AsciiFilter(LineFilter):
         return [
             segment
             if segment.text.isascii()
-            else Segment(ascii_form(segment.text), segment.style, segment.control)
+            else Segment(to_ascii(segment.text), segment.style, segment.control)
             for segment in segments
         ]

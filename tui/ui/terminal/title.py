@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
 from tui.core.text.units import format_rate
-from tui.ui.terminal.ascii_filter import ascii_form
+from tui.ui.style.ascii import to_ascii
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -134,7 +134,7 @@ def title_text(now: EngineSnapshot, part: float | None) -> str:
         words = format_rate(now.speed)
     if part is not None and not _has_ended(now):
         words = f"{part:.0%} {words}"
-    return ascii_form(f"{words} - fetchtui" if words else "fetchtui")
+    return to_ascii(f"{words} - fetchtui" if words else "fetchtui")
 
 
 def progress_code(now: EngineSnapshot, part: float | None) -> str:
