@@ -39,12 +39,21 @@ class Dashboard:
         for every action that is most of a minute.
         """
         for key in keys:
-            # Textual finds no character of its own name for the slash.
-            character = "/" if key == "slash" else key_to_character(key)
-            event = Key(key, character)
-            event.set_sender(self.app)
-            self.app._driver.send_message(event)
+            self._send(key)
             await self.wait_idle()
+
+    async def burst(self, *keys: str) -> None:
+        """Press keys all at once, as they arrive over a slow connection."""
+        for key in keys:
+            self._send(key)
+        await self.wait_idle()
+
+    def _send(self, key: str) -> None:
+        # Textual finds no character of its own name for the slash.
+        character = "/" if key == "slash" else key_to_character(key)
+        event = Key(key, character)
+        event.set_sender(self.app)
+        self.app._driver.send_message(event)
 
     async def wait_idle(self) -> None:
         """Wait until all pending messages have been handled."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textual.events import Key, Paste
-from textual.keys import key_to_character
+from textual.events import Paste
 
 from tests.support.fake_service import FakeService
 from tests.ui.dashboards import DONE, FAILED, PAUSED, RUNNING, dashboard
@@ -13,6 +12,7 @@ from tests.ui.panes_builders import until_shown
 from tui.core.download import DownloadState
 from tui.core.listing.filter import FilterError
 from tui.ui.dialogs.add import AddScreen
+from tui.ui.dialogs.choice import SortScreen
 from tui.ui.keys.registry import ACTIONS
 
 if TYPE_CHECKING:
@@ -192,9 +192,15 @@ async def test_a_burst_of_keys_is_taken_in_its_order():
     async with dashboard() as board:
         await board.press("slash")
         keys = ["a", "b", "c", "d", "backspace", "backspace", "x", "left", "y", "end"]
-        for key in [*keys, "z"]:
-            event = Key(key, key_to_character(key))
-            event.set_sender(board.app)
-            board.app._driver.send_message(event)
-        await board.wait_idle()
+        await board.burst(*keys, "z")
         assert board.main.filter_bar.input.value == "abyxz"
+
+
+async def test_keys_in_a_burst_around_the_filter_go_where_they_belong():
+    service = FakeService()
+    service.put("one")
+    service.put("two")
+    async with dashboard(service) as board:
+        await board.burst("slash", *"two", "enter", "s")
+        assert board.main.filter_bar.input.value == "two"
+        assert isinstance(board.app.screen, SortScreen)

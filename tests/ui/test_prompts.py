@@ -129,3 +129,21 @@ async def test_a_finished_download_gets_no_new_url():
     async with dashboard(with_one(_S.DONE)) as board:
         await board.press("e")
         assert not isinstance(board.app.screen, PromptScreen)
+
+
+async def test_keys_in_a_burst_behind_enter_are_for_what_is_there_then():
+    service = running()
+    async with dashboard(service) as board:
+        await board.burst("b", *"40M", "enter", "c", *"17", "enter")
+        await board.wait_idle()
+        assert service.rate_limit == 40 << 20
+        assert service.concurrency == 17
+        assert not isinstance(board.app.screen, PromptScreen)
+
+
+async def test_keys_in_a_burst_behind_a_refused_value_correct_it():
+    service = running()
+    async with dashboard(service) as board:
+        await board.burst("b", "f", "enter", "backspace", *"5k", "enter")
+        await board.wait_idle()
+        assert service.rate_limit == 5 << 10

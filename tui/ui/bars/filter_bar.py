@@ -90,7 +90,8 @@ class FilterBar(Horizontal):
         self.input.value = text
         self.input.cursor_position = len(text)
         self.show_error("")
-        self.input.focus()
+        # At once, unlike ``focus``: the next key may be a letter of the filter.
+        self.screen.set_focus(self.input)
 
     def close(self) -> None:
         """Hide the line."""

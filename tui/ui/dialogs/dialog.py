@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from textual import events
     from textual.app import ComposeResult
+    from textual.message_pump import MessagePump
     from textual.screen import Screen
     from textual.types import CSSPathType
     from textual.worker import Worker
@@ -78,14 +79,48 @@ class Field(Input):
     Textual's own inserts letters at once but runs Backspace, the arrows and Enter only
     after the application has seen them (8.2.8): in a burst of keys, as over a slow
     connection, letters overtake them.
+
+    Keys that follow Enter in a burst are meant for the screen that is shown once Enter
+    has had its effect: the one below, if a dialog closes.
     """
+
+    _late: list[Key] | None = None
+    """Keys after an Enter that has not had its effect yet; else ``None``."""
 
     async def _on_key(self, event: Key) -> None:
         action = _EDITING_KEYS.get(event.key)
-        if action is not None:
-            event.stop()
-            event.prevent_default()  # Textual calls the base class's handler as well
-            await self.run_action(action)
+        if self._late is None and action is None:
+            return
+        event.stop()
+        event.prevent_default()  # Textual calls the base class's handler as well
+        if self._late is not None:
+            self._late.append(event)
+            return
+        assert action is not None
+        await self.run_action(action)
+        if event.key == "enter":
+            self._late = []
+            # Twice: what handles the message of Enter may post another one.
+            self.call_later(self._follow, self, 2)
+
+    def _follow(self, node: MessagePump, rounds: int) -> None:
+        """Go where messages of this field go, then pass on the keys after Enter.
+
+        A dialog that closes meanwhile has called ``pass_on``.
+        """
+        if self._late is None:
+            return
+        above = None if node is self.screen else node._parent
+        if above is None and rounds > 1:
+            above, rounds = self, rounds - 1
+        if above is None or not above.call_later(self._follow, above, rounds):
+            self.pass_on()
+
+    def pass_on(self) -> None:
+        """Let the application send the keys after Enter to what has the focus now."""
+        late, self._late = self._late, None
+        for event in late or ():
+            self.app.post_message(Key(event.key, event.character))
 
 
 class Dialog(ModalScreen[Result]):
@@ -181,4 +216,7 @@ class Dialog(ModalScreen[Result]):
             return AwaitComplete()
         # Else they could still run, and look for widgets that are gone.
         self.workers.cancel_node(self)
-        return super().dismiss(result)
+        closing = super().dismiss(result)
+        for field in self.query(Field):
+            field.pass_on()
+        return closing
