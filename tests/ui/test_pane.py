@@ -165,4 +165,7 @@ async def test_each_pane_names_the_key_that_the_registry_gives_it(pane, action):
 
 
 def test_the_disk_pane_explains_itself_with_the_right_key():
-    assert f"Press {BY_ID['inline_writes'].shown_key} to write inline" in explanation()
+    assert f"Press {BY_ID['inline_writes'].shown_key} to write inline" in explanation(
+        is_inline=False
+    )
+    assert "run on the event loop now" in explanation(is_inline=True)

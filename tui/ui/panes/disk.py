@@ -205,7 +205,12 @@ class DiskPane(Pane):
         if left >= _MIN_GRAPH_LINES:
             history = snapshot.loop.history_s
             lines += history_lines(
-                history, list(self._queued), width, left, self.is_ascii
+                history,
+                list(self._queued),
+                width,
+                left,
+                self.is_ascii,
+                is_inline=snapshot.disk.is_inline,
             )
         return lines
 

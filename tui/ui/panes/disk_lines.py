@@ -297,9 +297,15 @@ def lag_line(snapshot: EngineSnapshot, width: int, is_ascii: bool = False) -> Li
     return line
 
 
-def explanation() -> str:
+def explanation(*, is_inline: bool) -> str:
     """Return what the graphs show, and the key that switches to inline writes."""
     key = key_of("inline_writes")
+    if is_inline:
+        return (
+            "Writes run on the event loop now: during each one, no key is handled and"
+            f" no socket is read. Press {key} to run them in threads (run_in_executor)"
+            " again, and compare the lag."
+        )
     return (
         "Writes run in threads (run_in_executor), so the event loop stays free for"
         f" keys and sockets. Press {key} to write inline and watch the lag,"
@@ -314,6 +320,8 @@ def history_lines(
     width: int,
     height: int,
     is_ascii: bool = False,
+    *,
+    is_inline: bool = False,
 ) -> list[Line]:
     """Return graphs of loop lag and queue, and an explanation below them.
 
@@ -323,8 +331,10 @@ def history_lines(
         width: cells.
         height: lines to fill, at least 9; the queue's graph needs 14.
         is_ascii: use only characters below 0x80.
+        is_inline: writes run on the event loop.
     """
-    words: list[Line] = [[Span(text, "dim")] for text in wrap(explanation(), width)]
+    text = explanation(is_inline=is_inline)
+    words: list[Line] = [[Span(row, "dim")] for row in wrap(text, width)]
     if height < len(words) + 4:
         words = words[:0]  # the graph matters more
     room = height - len(words) - 2
