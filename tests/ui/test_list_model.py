@@ -488,3 +488,33 @@ def test_rows_by_speed_are_sorted_again_each_second():
     assert not follow(model, service)
     clock.now += 0.2
     assert follow(model, service)
+
+
+def test_a_row_that_stays_is_listed_once_when_the_same_groups_are_found_again():
+    service = FakeService()
+    for name in ("a", "b"):
+        service.put(name, _S.DOWNLOADING)
+    for n in range(9):
+        service.put(f"done-{n}", _S.DONE)
+    groups = None
+
+    def find_once(query):
+        # Without a connection, an attached dashboard finds what it found last.
+        nonlocal groups
+        if groups is None:
+            groups = yield from service.by_activity(query)
+        return groups
+
+    clock = Hand()
+    model = ListModel(service.select_iter, clock, None, find_once)
+    model.query = DownloadQuery(sort=SortKey.ACTIVITY)
+    model.height = 5
+    follow(model, service)
+    model.move_to(0)
+    service.change(0, state=_S.DONE)
+    groups = None
+    for _ in range(3):
+        model.invalidate()
+        clock.now += 1.5 * CALM_S
+        model.refresh(-1, clock.now)
+        assert model.ids.count(0) == 1

@@ -403,6 +403,9 @@ class ListModel:
         self._pin(finishing, done, is_folded=is_folded)
         self._shown.done = done
         if self._shown.pinned is not None:
+            # A copy: without a connection, the groups of an attached dashboard are those
+            # of the time before.
+            running = [*running]
             insort(running, self._shown.pinned)
             finishing = [id for id in finishing if id != self._shown.pinned]
         self._shown.running = frozenset(running)
