@@ -167,6 +167,19 @@ def test_a_single_failure_is_shown_with_name_and_shortened_reason():
     assert digest.take(20.0) == (0, "")
 
 
+def test_several_failures_are_named_as_in_the_list():
+    service = FakeService()
+    digest = FailureDigest(service)
+    subscription = service.subscribe()
+    for id, status in enumerate((403, 401, 403)):
+        service.put(f"f{id}")
+        service.downloads[id].status = status
+        service.fail(id, "auth", "no")
+    digest.add(subscription.drain())
+    many, text = digest.take(10.0)
+    assert (many, text) == (3, "3 failed: 2× 403 forbidden, 1× 401 auth")
+
+
 async def test_a_message_replaces_the_one_before():
     async with dashboard() as board:
         await board.press("x")

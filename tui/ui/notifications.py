@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tui.core.events import DownloadEvent, Failed, Queued
 from tui.core.text.sanitize import sanitize
+from tui.messages import failure_title
 from tui.ui.panes.event_log import MAX_LINES_A_TICK
 
 if TYPE_CHECKING:
@@ -104,22 +105,24 @@ def _worded_ids(events: Iterable[Event]) -> list[int]:
     return ids
 
 
+_LOOKED_UP = 200
+"""Most failures whose HTTP status is looked up for one message."""
+
+
 class FailureDigest:
     """Combines many failures into one message: one each would fill the screen."""
 
     def __init__(self, service: DashboardService) -> None:
         """Look up the names of failed downloads in ``service``."""
         self._service = service
-        self._kinds: Counter[str] = Counter()
-        self._last: Failed | None = None
+        self._failed: list[Failed] = []
         self._shown_at_s = -_DIGEST_S
 
     def add(self, events: Iterable[Event]) -> None:
         """Count the failures among events."""
         for event in events:
             if isinstance(event, Failed):
-                self._kinds[event.error_kind] += 1
-                self._last = event
+                self._failed.append(event)
 
     def take(self, now_s: float) -> tuple[int, str]:
         """Return the number of new failures and a message; 0 if there is none to show.
@@ -128,20 +131,31 @@ class FailureDigest:
             now_s: monotonic seconds; within two seconds of the last message, failures
                 are collected for the next one.
         """
-        total = self._kinds.total()
-        if not total or self._last is None or now_s - self._shown_at_s < _DIGEST_S:
+        if not self._failed or now_s - self._shown_at_s < _DIGEST_S:
             return 0, ""
         self._shown_at_s = now_s
+        failed, self._failed = self._failed, []
+        total = len(failed)
         if total == 1:
-            (row,) = self._service.rows([self._last.id])
-            reason = sanitize(self._last.error) or _words(self._last.error_kind)
+            (row,) = self._service.rows([failed[0].id])
+            reason = sanitize(failed[0].error) or self._causes(failed)[0][0]
             text = f"{sanitize(row.name, 60)}: {reason}"
         else:
-            causes = [f"{n}× {_words(kind)}" for kind, n in self._kinds.most_common(4)]
+            causes = [f"{number}× {title}" for title, number in self._causes(failed)]
             text = f"{total} failed: {', '.join(causes)}"
-        self._kinds.clear()
         return total, sanitize(text, _MAX_LENGTH)
 
-
-def _words(kind: str) -> str:
-    return kind.replace("_", " ") or "unknown reason"
+    def _causes(self, failed: list[Failed]) -> list[tuple[str, int]]:
+        """Count failures by the title that their rows show, the most common first."""
+        statuses = [0] * len(failed)
+        if len(failed) <= _LOOKED_UP:
+            rows = self._service.rows([event.id for event in failed])
+            statuses = [
+                row.status if row.error_kind == event.error_kind else 0
+                for event, row in zip(failed, rows, strict=True)
+            ]
+        titles = Counter(
+            failure_title(event.error_kind or "unknown_reason", status)
+            for event, status in zip(failed, statuses, strict=True)
+        )
+        return titles.most_common(4)

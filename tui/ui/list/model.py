@@ -403,8 +403,8 @@ class ListModel:
         self._pin(finishing, done, is_folded=is_folded)
         self._shown.done = done
         if self._shown.pinned is not None:
-            # A copy: without a connection, the groups of an attached dashboard are those
-            # of the time before.
+            # A copy: without a connection, an attached dashboard finds these groups
+            # again.
             running = [*running]
             insort(running, self._shown.pinned)
             finishing = [id for id in finishing if id != self._shown.pinned]
