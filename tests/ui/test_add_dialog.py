@@ -255,6 +255,15 @@ async def test_enter_on_an_empty_last_line_adds(text):
         assert len(app.answers[0]) == total
 
 
+@pytest.mark.parametrize("size", [(120, 36), (80, 24), (60, 15)])
+async def test_the_hint_about_enter_is_seen_whole(size):
+    app = Caller(AddScreen())
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        words = " ".join(on_screen(app).replace("│", " ").split())
+        assert "Enter on an empty line adds them." in words
+
+
 async def test_enter_on_an_empty_text_is_a_new_line():
     app = Caller(AddScreen())
     async with app.run_test(size=(80, 24)) as pilot:

@@ -41,6 +41,11 @@ MAX_EDITED_LINE = 4096
 65,000 letters made every key take seconds."""
 _PROGRESS_S = 0.25
 """Interval at which the progress of parsing is shown, if it takes that long."""
+_HINT = (
+    "Paste URLs, any kind of list, or curl and wget commands; or drop a file. Enter on"
+    " an empty line adds them."
+)
+_SHORT_HINT = "Paste URLs or a list. Enter on an empty line adds them."
 _DEBOUNCE_S = 0.08
 """Pause in typing after which the text is parsed again."""
 
@@ -377,12 +382,7 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
 
     def compose_box(self) -> ComposeResult:
         """Lay out editor, preview and buttons."""
-        yield Static(
-            "Paste URLs, any kind of list, or curl and wget commands; or drop a file."
-            " Enter on an empty line adds them.",
-            classes="hint",
-            markup=False,
-        )
+        yield Static(_HINT, classes="hint", id="hint", markup=False)
         yield UrlArea(soft_wrap=False, show_line_numbers=True, compact=True)
         yield Static("", id="extra", classes="hint", markup=False)
         yield AddPreviewPane()
@@ -393,6 +393,12 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
             yield Button("Cancel", id="cancel", compact=True)
             summary = self._options.summary(self._output_dir)
             yield Static(summary, classes="hint", id="summary", markup=False)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Show a hint that fits."""
+        super().on_resize(event)
+        hint = _SHORT_HINT if self.has_class("-small") else _HINT
+        self.query_one("#hint", Static).update(hint)
 
     def on_mount(self) -> None:
         """Focus the editor and insert the initial text."""
