@@ -161,7 +161,9 @@ async def test_two_actions_swap_their_keys_in_one_step(file):
         assert 'pause = ["m"]' in written
         assert 'cancel = ["p", "x"]' in written
         assert board.app.keymap.by_id["cancel"].keys == ("p", "x")
-        await board.press("escape", "m")
+        await board.press("escape")
+        assert "p Cancel  m Pause" in board.screen()[-1]
+        await board.press("m")
         assert board.main.service.calls["pause"] == 1
 
 

@@ -30,6 +30,7 @@ from tui.ui.actions.batch_runner import finish
 from tui.ui.exit import INTERRUPTED, AfterExit, exit_status
 from tui.ui.keys.keymap import Keymap, set_current
 from tui.ui.main_screen import MainScreen
+from tui.ui.panes.pane import Pane
 from tui.ui.style.theme import DEFAULT_THEME, THEMES, colors_of, wrong_theme
 from tui.ui.terminal.ascii_filter import AsciiFilter
 from tui.ui.terminal.charset import wants_ascii
@@ -200,6 +201,8 @@ class DashboardApp(GuardedApp[int]):
         self.keymap.apply(overrides)
         self.main.bind_keys()
         self.main.refresh_scheduler.refresh_all()
+        for pane in self.main.query(Pane):
+            pane.redraw()  # it may name a key
 
     @property
     def has_motion(self) -> bool:
