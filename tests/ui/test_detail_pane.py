@@ -12,7 +12,7 @@ from tui.core.diagnosis import Diagnosis, Limit, LimitCause
 from tui.core.download import DownloadState
 from tui.messages import remedy
 from tui.ui.panes.detail import DetailPane
-from tui.ui.panes.detail_lines import pane_lines, sheet_lines
+from tui.ui.panes.detail_lines import pane_lines, progress_line, sheet_lines
 from tui.ui.panes.pane import line_width
 from tui.ui.style.format import cells, wrap
 
@@ -222,3 +222,10 @@ def test_the_attempts_end_with_the_successful_one():
 
 def test_the_response_of_a_failure_has_no_validator():
     assert "validator" not in as_text(sheet_lines(FAILED, 90))
+
+
+@pytest.mark.parametrize("width", range(20, 50))
+def test_the_line_of_the_progress_shows_whole_figures(width):
+    text = line_text(progress_line(detail(rate_limit=2 << 20), width))
+    assert "…" not in text
+    assert " of " in text

@@ -18,7 +18,12 @@ from tests.ui.panes_builders import (
     slot,
 )
 from tui.ui.panes.disk import BOTTLENECK, DiskPane
-from tui.ui.panes.disk_lines import history_lines, worker_line, worker_lines
+from tui.ui.panes.disk_lines import (
+    history_lines,
+    worker_line,
+    worker_lines,
+    write_line,
+)
 from tui.ui.panes.lag_comparison import LagComparison
 from tui.ui.panes.pane import line_width
 
@@ -263,3 +268,11 @@ async def test_the_body_never_exceeds_its_height():
 @pytest.mark.parametrize("height", range(9, 40))
 def test_the_graphs_never_exceed_their_height(height):
     assert len(history_lines((0.1,) * 99, [3] * 99, 60, height)) <= height
+
+
+@pytest.mark.parametrize("width", [24, 30, 36])
+def test_no_figure_of_the_writes_is_cut(width):
+    text = line_text(write_line(disk(speed=123_456_789.0, p99_s=0.0123), width))
+    assert "123 MB/s" in text
+    assert "p99 12 ms" in text
+    assert "…" not in text

@@ -72,6 +72,8 @@ def progress_line(detail: DetailSnapshot, width: int) -> Line:
         line.append(Span(f"  {format_duration(row.eta_s)}", "dim"))
     if detail.rate_limit is not None:
         line.append(Span(f"  limit {format_limit(detail.rate_limit)}", "warn"))
+    while len(line) > 1 and line_width(line) > width:
+        line.pop()  # no figure is cut
     return justify(line, (), width)
 
 

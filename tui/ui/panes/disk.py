@@ -248,6 +248,8 @@ class DiskPane(Pane):
             Span("loop ", "dim"),
             Span(milliseconds(snapshot.loop.p99_s), lag[4].style),
         ]
+        if line_width(brief) + 1 + line_width(loop) > width:
+            brief = brief[:-2]  # the queue; no figure is cut
         return [write_line(disk, width), justify(brief, loop, width)]
 
     def folded(self, width: int) -> Line:

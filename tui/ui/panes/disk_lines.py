@@ -263,6 +263,8 @@ def write_line(disk: DiskSnapshot, width: int) -> Line:
         Span(p99, "warn" if disk.p99_s >= _SLOW_S else "text"),
     ]
     left = [Span("write ", "dim"), Span(format_rate(disk.speed), "strong")]
+    if line_width(left) + 1 + line_width(right) > width:
+        right = [Span("p99 ", "dim"), right[-1]]  # no figure is cut
     return justify(left, right, width)
 
 
