@@ -6,11 +6,13 @@ import pytest
 from rich.cells import cell_len
 
 from tests.support.fake_service import FakeService
+from tests.support.lines import line_text
 from tests.ui.dashboards import dashboard
 from tests.ui.sample_state import sample_events, sample_service
 from tui.core.download import DownloadState
 from tui.ui.app import _SHEETS
 from tui.ui.keys.registry import ACTIONS
+from tui.ui.panes.disk import DiskPane
 from tui.ui.panes.layout import PANES, Breakpoint, PaneLayout, breakpoint_for
 from tui.ui.style.theme import palette_of
 
@@ -202,3 +204,11 @@ async def test_a_dialog_has_its_own_width_when_all_sheets_were_read_ahead():
         assert all(board.app.stylesheet.has_source(str(path)) for path in sheets)
         await board.press("s")
         assert board.app.screen.query_one("#box").outer_size.width == 48
+
+
+async def test_at_100_columns_the_disk_pane_cuts_nothing():
+    async with dashboard(sample_service(), size=(100, 30)) as board:
+        pane = board.main.query_one(DiskPane)
+        words = [line_text(line) for line in pane.body(pane.size.width - 4, 5)]
+        assert not [line for line in words[-2:] if "…" in line]
+        assert "[slow]" in board.text()

@@ -162,6 +162,8 @@ class DiskPane(Pane):
         word = "[inline]"
         if self._snapshot.disk.is_inline:
             word = "[to executor]" if self.size.width >= 50 else "[executor]"
+        disk = "real" if is_slow else "slow"
+        disk = f"[{disk} disk]" if self.size.width >= 36 else f"[{disk}]"
         return [
             Span("[-]", "key", "fewer"),
             Span(" writers " if self.size.width >= 50 else "", "dim"),
@@ -169,7 +171,7 @@ class DiskPane(Pane):
             Span("  "),
             Span(word, "key", "inline"),
             Span("  "),
-            Span("[real disk]" if is_slow else "[slow disk]", "key", "slow_disk"),
+            Span(disk, "key", "slow_disk"),
         ]
 
     def pressed(self, action: str) -> None:
@@ -248,8 +250,10 @@ class DiskPane(Pane):
             Span("loop ", "dim"),
             Span(milliseconds(snapshot.loop.p99_s), lag[4].style),
         ]
-        if line_width(brief) + 1 + line_width(loop) > width:
-            brief = brief[:-2]  # the queue; no figure is cut
+        # No figure is cut: first the queue is left out, then the bar.
+        for part in (slice(-2, None), slice(1, 3)):
+            if line_width(brief) + 1 + line_width(loop) > width:
+                del brief[part]
         return [write_line(disk, width), justify(brief, loop, width)]
 
     def folded(self, width: int) -> Line:
