@@ -137,7 +137,7 @@ class ExitFlow:
         set_aside, self._set_aside = self._set_aside, None
         if set_aside:
             self._service.resume(set_aside)
-        self._host.notify("Will not quit when running downloads finish")
+        self._host.notify("fetchtui stays open when running downloads finish")
 
     def ask(self) -> None:
         """Quit if nothing is running, else ask."""
