@@ -53,6 +53,8 @@ async def dump(shot: Shot) -> str:
     app = DashboardApp(service, source_title="mirror-2026.txt", chosen=chosen)
     # The graph of the queue then has one column, however long the start takes.
     app.main.disk._monotonic = lambda: 0.0
+    # The message stays, however long the rest takes.
+    app.main.messages._monotonic = lambda: 0.0
     async with app.run_test(size=shot.size) as pilot:
         sample_events(service)
         app.main.tick()

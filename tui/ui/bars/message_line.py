@@ -15,6 +15,8 @@ from tui.ui.keys.keymap import key_of
 from tui.ui.panes.pane import Line, Pane, Span, clip, justify
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tui.core.snapshot import EngineSnapshot
     from tui.ui.panes.event_log import EventLog
 
@@ -41,9 +43,22 @@ class MessageLine(Pane):
     DEFAULT_CSS = "MessageLine { height: 1; }"
     has_frame = False
 
-    def __init__(self, log: EventLog, **options: Any) -> None:
-        """Show the newest line of ``log`` when there is no message."""
+    def __init__(
+        self,
+        log: EventLog,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        **options: Any,
+    ) -> None:
+        """Show the newest line of ``log`` when there is no message.
+
+        Args:
+            log: the pane with all lines.
+            monotonic: clock by which messages disappear.
+            options: of any Textual widget.
+        """
         super().__init__(**options)
+        self._monotonic = monotonic
         self._log = log
         self._message: _Message | None = None
         self._advice = ""
@@ -60,7 +75,7 @@ class MessageLine(Pane):
         """Show a message; return False for news while a key's message is fresh."""
         if is_news and self._is_fresh():
             return False
-        self._message = _Message(text, severity, time.monotonic(), is_news)
+        self._message = _Message(text, severity, self._monotonic(), is_news)
         self._cover_footer()
         self.redraw()
         return True
@@ -71,7 +86,7 @@ class MessageLine(Pane):
         return (
             message is not None
             and not message.is_news
-            and time.monotonic() - message.at_s < _KEPT_S
+            and self._monotonic() - message.at_s < _KEPT_S
         )
 
     def show_end(self, snapshot: EngineSnapshot | None) -> None:
@@ -100,7 +115,7 @@ class MessageLine(Pane):
 
     def tick(self) -> None:
         """Remove a message after its time, and follow the log."""
-        if self._message and time.monotonic() - self._message.at_s >= SHOWN_S:
+        if self._message and self._monotonic() - self._message.at_s >= SHOWN_S:
             self._message = None
             self._cover_footer()
         self.redraw()
