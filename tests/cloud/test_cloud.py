@@ -266,6 +266,24 @@ async def test_uploads_are_remembered_as_long_as_the_object_is_there(store, tmp_
     assert list(await uploader.still_there()) == ["digest of a"]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "is_same"),
+    [
+        ("X-Amz-Date=1&X-Amz-Signature=a", "X-Amz-Date=2&X-Amz-Signature=b", True),
+        ("X-Goog-Signature=a", "X-Goog-Signature=b", True),
+        ("sv=2021&sig=a", "sv=2021&sig=b", True),
+        ("id=1", "id=2", False),
+        ("sig=a", "sig=b", False),
+    ],
+)
+def test_a_source_that_is_signed_again_is_the_same(first, second, is_same):
+    digests = {
+        request_digest(DownloadRequest((f"https://s/b/k?{query}",)))
+        for query in (first, second)
+    }
+    assert (len(digests) == 1) is is_same
+
+
 # -- a run ---------------------------------------------------------------------------
 
 

@@ -46,6 +46,7 @@ FOLDER = ".fetchtui-uploads"
 """Folder of upload records and of the ledger, in the staging directory."""
 LEDGER = "uploaded.jsonl"
 _NUMBERS = 10_000
+_SIGNATURES = {"x-amz-signature", "x-goog-signature"}
 
 
 class Uploaded(NamedTuple):
@@ -380,9 +381,20 @@ class Uploader:
 
 
 def request_digest(request: DownloadRequest) -> str:
-    """Return a digest of URL, directory and name, the identity of a request."""
-    identity = json.dumps([request.url, request.directory, request.name])
+    """Return a digest of URL, directory and name, the identity of a request.
+
+    Signatures of URLs do not belong to it: each run of ``s3://`` sources has new ones.
+    """
+    url = _unsigned(request.url)
+    identity = json.dumps([url, request.directory, request.name])
     return hashlib.sha256(identity.encode()).hexdigest()
+
+
+def _unsigned(url: str) -> str:
+    base, _, query = url.partition("?")
+    names = {pair.partition("=")[0].lower() for pair in query.split("&")}
+    is_signed = names & _SIGNATURES or names >= {"sig", "sv"}
+    return base if is_signed else url
 
 
 def open_uploader(
