@@ -154,6 +154,21 @@ async def test_rows_not_shown_before_arrive_a_moment_later_and_then_follow():
         assert replica.rows([5, -1]) == []
 
 
+async def test_the_first_rows_of_a_new_search_come_with_its_answer():
+    service = some(*[_S.QUEUED] * 200)
+    async with a_replica(service) as replica:
+        for query in (
+            DownloadQuery(sort=SortKey.ADDED, is_reversed=True),
+            DownloadQuery(text="15"),
+        ):
+            ids = await finish(replica.select_iter(query))
+            names = [row.name for row in replica.rows(ids[:12])]
+            assert names == [f"{id}.bin" for id in ids[:12]]
+        groups = await finish(replica.by_activity(DownloadQuery()))
+        ids = [id for group in groups.ids for id in group][:60]
+        assert not [row for row in replica.rows(ids) if row.name.startswith("#")]
+
+
 async def test_a_search_finds_nothing_that_the_replica_does_not_know():
     service = some(_S.QUEUED)
     async with a_replica(service) as replica:
@@ -314,6 +329,24 @@ async def test_the_same_search_again_waits_for_its_cost_unless_a_verb_came():
     await view.methods["search.cancel"]({"search": 4})
     with pytest.raises(RequestError):
         await asyncio.wait_for(waiting, 5)
+
+
+async def test_a_search_sends_only_the_rows_that_are_asked_for():
+    service, sink = some(*[_S.QUEUED] * 10), Sink()
+    view = ClientView(service, sink)
+    await view.methods["attach"]({})
+    search = {"by": "order", "reversed": True}
+    await view.methods["search"]({**search, "search": 1})
+    assert not any("rows" in frame for frame in sink.frames)
+    await view.methods["search"]({"by": "activity", "search": 2, "rows": 3})
+    assert [row[0] for row in sink.frames[-1]["rows"]] == [0, 1, 2]
+    await view.methods["view.set"]({"ids": [8]})
+    await view.methods["search"]({**search, "search": 3, "rows": 3})
+    assert [row[0] for row in sink.frames[-1]["rows"]] == [9, 7], "8 is shown already"
+    for rows in (-1, 1001, "3", True):
+        with pytest.raises(RequestError):
+            await view.methods["search"]({**search, "search": 4, "rows": rows})
+    view.close()
 
 
 # -- codec -----------------------------------------------------------------------------

@@ -33,8 +33,9 @@ Requests of a dashboard, answered by ``attach.view``, where values are encoded a
 ``view.rows``      {ids}: {rows}, complete ones
 ``details``        {ids}: {details}, everything about these downloads
 ``origins``        {}: {origins}, a row for each
-``search``         {search, by, filter, view, sort, reversed}: {ids}, or {groups,
-                   done_bytes} by activity, or {causes} by cause
+``search``         {search, by, filter, view, sort, reversed, rows}: {ids}, or
+                   {groups, done_bytes} by activity, or {causes} by cause; before
+                   the answer, a frame with the first ``rows`` rows of it
 ``search.cancel``  {search}: ends the search with that number
 =================  =================================================================
 

@@ -84,8 +84,9 @@ class Link:
         connection = await self._open_connection(replica.on_notification)
         try:
             hello = await connection.greet("dashboard", watch=replica.is_watching)
+            settings = connection.send("settings")  # travels with the next request
             await replica.attach(connection)
-            self.settings = _texts(await connection.request("settings"))
+            self.settings = _texts(await settings)
         except ProtocolError as error:
             await connection.close()
             raise ConnectionLost(str(error)) from None

@@ -6,7 +6,7 @@ slices and drops one when it needs another. So each yields until its answer is t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tui.background.attach.codec import unpack_ids
 from tui.background.protocol import ProtocolError, RequestError
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tui.core.listing.query import DownloadQuery
 
 T = TypeVar("T")
+_FIRST_ROWS: Final = 60
+"""Rows that come with the answer: as many as most terminals show."""
 
 
 class Searches:
@@ -101,6 +103,10 @@ class Searches:
 
     def _start(self, by: str, query: DownloadQuery) -> tuple[int, asyncio.Future[Any]]:
         self._last_number += 1
+        # With another query, the dashboard shows other rows next. They come with the
+        # answer, so that they need no second way to the process and back.
+        last_query, _ = self._found.get(by, (None, None))
+        rows = 0 if query == last_query else _FIRST_ROWS
         answer = self._outbox.send(
             "search",
             search=self._last_number,
@@ -109,6 +115,7 @@ class Searches:
             filter=query.text,
             sort=query.sort.value,
             reversed=query.is_reversed,
+            rows=rows,
         )
         return self._last_number, answer
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import suppress
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from tui.background.attach.codec import (
@@ -176,14 +176,21 @@ class ClientView:
     async def _search(self, params: dict[str, Any]) -> Any:
         """Run one search; ``search`` numbers it, for ``search.cancel``."""
         kind, query = _read_search(params)
+        rows = params.get("rows", 0)
+        if type(rows) is not int or not 0 <= rows <= ROWS_LIMIT:
+            raise RequestError(
+                Code.INVALID_PARAMS, f"rows must be a number up to {ROWS_LIMIT}"
+            )
         number = params.get("search", 0)
         if type(number) is not int or number in self._searches:
             raise RequestError(Code.INVALID_PARAMS, "search must be a new number")
         task = asyncio.create_task(self._run_search(kind, query))
         self._searches[number] = task
         try:
-            found = await task
-            self.flush()  # it may contain downloads that are new to the client
+            found, first = await task
+            # It may contain downloads that are new to the client, and its first rows
+            # are what the client shows next.
+            self.flush(rows=first[:rows])
             return found
         except asyncio.CancelledError:
             if not task.cancelled():
@@ -202,7 +209,10 @@ class ClientView:
             task.cancel()
         return {}
 
-    async def _run_search(self, kind: str, query: DownloadQuery) -> Any:
+    async def _run_search(
+        self, kind: str, query: DownloadQuery
+    ) -> tuple[dict[str, Any], list[DownloadId]]:
+        """Return the answer, and the first downloads of the list."""
         loop = asyncio.get_running_loop()
         if (kind, query) == self._last_search:
             with suppress(TimeoutError):
@@ -211,12 +221,14 @@ class ClientView:
         self._is_changed.clear()
         self._last_search = kind, query
         timer = _Timer(loop.time)
+        first: list[DownloadId] = []
         if kind == "activity":
             found = await timer.run(self._service.by_activity(query))
             answer = {
                 "groups": [await timer.run(_packed(ids)) for ids in found.ids],
                 "done_bytes": found.done_bytes,
             }
+            first = list(islice(chain.from_iterable(found.ids), ROWS_LIMIT))
         elif kind == "cause":
             causes = await timer.run(self._service.by_cause_iter(query))
             answer = {
@@ -228,8 +240,9 @@ class ClientView:
         else:
             ids = await timer.run(self._service.select_iter(query))
             answer = {"ids": await timer.run(_packed(ids))}
+            first = ids[:ROWS_LIMIT]
         self._next_search_at_s = loop.time() + timer.spent_s * _COST_FACTOR
-        return answer
+        return answer, first
 
     # -- frames ----------------------------------------------------------------------
 
@@ -246,11 +259,12 @@ class ClientView:
         counts = self._service.snapshot().counts
         return any(counts[state] for state in _MOVING)
 
-    def flush(self, *, is_asked: bool = True) -> None:
+    def flush(self, *, is_asked: bool = True, rows: Iterable[DownloadId] = ()) -> None:
         """Send what has changed since the last frame.
 
         Args:
             is_asked: send it also to a slow client, before an answer that builds on it.
+            rows: downloads whose rows the client needs besides those that it shows.
         """
         if self._frames is None:
             return
@@ -262,7 +276,7 @@ class ClientView:
             frame["totals"] = totals
         if states := self._states_changed():
             frame["states"] = states
-        self._put_rows(frame)
+        self._put_rows(frame, rows)
         if self._events or self._lost:
             frame["events"] = [encode_event(event) for event in self._events]
             frame["lost"] = self._lost
@@ -296,7 +310,7 @@ class ClientView:
         found = groups(self._service.states(ids), ids)
         return [[state, list(pack_ids(each))] for state, each in found.items()]
 
-    def _put_rows(self, frame: dict[str, Any]) -> None:
+    def _put_rows(self, frame: dict[str, Any], others: Iterable[DownloadId]) -> None:
         """Add changed rows, and of others what changes while they run."""
         whole: list[Any] = []
         live: list[Any] = []
@@ -309,7 +323,8 @@ class ClientView:
                 whole.append(encode(row))
             else:
                 live.append(encode(_live(row)))
-        named = self._named(self._events)
+        named = dict.fromkeys(id for id in others if id not in self._sent)
+        named |= dict.fromkeys(self._named(self._events))
         whole += [encode(row) for row in self._service.rows(named)]
         if whole:
             frame["rows"] = whole
