@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from typing import TYPE_CHECKING
 
@@ -186,6 +187,29 @@ async def test_a_file_is_replaced_only_by_a_newer_one(
     assert names(tmp_path) == ["one"]
     sent = [request.headers.get("if-modified-since") for request in server.requests]
     assert sent == [MODIFIED, "Sat, 01 Aug 2026 09:59:59 GMT"]
+
+
+@pytest.mark.parametrize("is_expected", [True, False])
+@pytest.mark.parametrize("by", ["size", "checksum"])
+async def test_a_current_file_must_be_the_expected_one_to_be_kept(
+    server: ScriptedServer, start: Start, tmp_path: Path, by: str, is_expected: bool
+) -> None:
+    path = existing(
+        tmp_path, "one", b"mine" if is_expected else b"damaged", MODIFIED_AT
+    )
+    server.add("/one", ResponseScript(body=b"mine", last_modified=MODIFIED))
+    digest = hashlib.sha256(b"mine").hexdigest()
+    expected = {
+        "size": {"size": 4},
+        "checksum": {"checksum": Checksum("sha256", digest)},
+    }
+    async with start(on_exists=OnExists.NEWER) as engine:
+        engine.add([request_for(server.url("/one"), **expected[by])])
+        await engine.wait_idle()
+        (row,) = engine.rows([0])
+        assert (row.state, row.name) == (S.DONE, "one"), row.error
+    assert path.read_bytes() == b"mine"
+    assert len(server.requests) == (1 if is_expected else 2)
 
 
 @pytest.mark.parametrize("on_exists", [OnExists.NEWER, OnExists.OVERWRITE])

@@ -65,7 +65,10 @@ async def measure(lines: int, directory: Path) -> None:
         await fill(engine, silent.getsockname()[1], lines)
         methods = rpc.methods.by_name
         await methods["aria2.changeGlobalOption"]([{"max-download-result": str(lines)}])
+        before = time.thread_time()
         waiting = await methods["aria2.tellWaiting"]([-1, 1, ["gid"]])
+        spent = (time.thread_time() - before) * 1000
+        print(f"the first call, which makes the lists: {spent:.0f} ms")
         gid = waiting[0]["gid"]
         far = lines // 3 - 100
         calls: list[tuple[str, list[Any]]] = [

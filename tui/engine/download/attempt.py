@@ -141,9 +141,9 @@ class DownloadWorker:
         try:
             probe = await self._prober.probe(job, plan.record, plan.unless_newer)
         except NotModified:
-            assert plan.unless_newer is not None
-            self._keep_final(job, plan.unless_newer.size, EXISTING_KEPT)
-            return
+            if await self._keep_current(job, plan):
+                return
+            probe = await self._prober.probe(job, None)
         try:
             self._note_response(job, probe)
             plan = await self._plan_after_response(job, plan, probe)
@@ -391,6 +391,23 @@ class DownloadWorker:
         assert plan.found is not None
         assert plan.found.final_size is not None
         self._keep_final(job, plan.found.final_size, notice)
+
+    async def _keep_current(self, job: Job, plan: Plan) -> bool:
+        """End the attempt with a final file that is as new as that of the server.
+
+        Returns:
+            False if it is not the expected file: its size or digest is another one.
+        """
+        file, target = plan.unless_newer, job.target
+        assert file is not None
+        assert target is not None
+        if job.download.request.size not in (None, file.size):
+            return False
+        verifier = self._finisher.verifier
+        is_expected = await verifier.matches_file(job, target, file.size, None)
+        if is_expected:
+            self._keep_final(job, file.size, EXISTING_KEPT)
+        return is_expected
 
     def _keep_final(self, job: Job, size: int, notice: Notice) -> None:
         """End the attempt with the final file as it is."""
