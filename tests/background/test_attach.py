@@ -10,6 +10,7 @@ import pytest
 from tests.support.attached import a_replica, a_server, attached
 from tests.support.fake_service import FakeService
 from tests.support.until import until
+from tui import __version__
 from tui.background.attach import codec
 from tui.background.attach import view as view_module
 from tui.background.attach.codec import (
@@ -28,7 +29,12 @@ from tui.background.attach.rows import ROWS_KEPT, Rows
 from tui.background.attach.states import StateTable
 from tui.background.attach.view import EVENTS_LIMIT, ClientView
 from tui.background.client import Connection, ConnectionLost
-from tui.background.protocol import Notification, ProtocolError, RequestError
+from tui.background.protocol import (
+    Code,
+    Notification,
+    ProtocolError,
+    RequestError,
+)
 from tui.core import events
 from tui.core.download import DownloadState
 from tui.core.listing.query import DownloadQuery, SortKey
@@ -283,6 +289,35 @@ async def test_changes_while_the_states_of_a_long_list_are_read_are_not_lost(
         table.confirm(unpack_ids(parts), state)
     assert bytes(table.get(id) for id in range(36)) == service.states()
     view.close()
+
+
+async def test_a_client_with_other_fields_is_refused_as_another_version():
+    async with a_server(some()) as (address, _):
+        replica = Replica()
+        reader, writer = await asyncio.open_unix_connection(address.socket)
+        async with Connection(reader, writer) as connection:
+            await connection.greet("test")
+            with pytest.raises(RequestError) as refused:
+                await connection.request("attach", schema="00000000")
+            assert refused.value.code is Code.VERSION
+            assert refused.value.data["version"] == __version__
+            assert codec.schema() in refused.value.data["protocol"]
+            await replica.attach(connection)  # with the right ones
+
+
+def test_the_schema_depends_on_fields_their_types_and_codes(monkeypatch):
+    def changed() -> str:
+        codec.schema.cache_clear()
+        return codec.schema()
+
+    seen = {changed()}
+    assert seen == {changed()}
+    for kind in (DownloadSnapshot, DetailSnapshot, EngineSnapshot, Notice):
+        with monkeypatch.context() as patch:
+            other = {**kind.__annotations__, "extra": "int"}
+            patch.setattr(kind, "__annotations__", other)
+            assert changed() not in seen
+    changed()
 
 
 # -- frames ----------------------------------------------------------------------------

@@ -27,7 +27,8 @@ Requests of a dashboard, answered by ``attach.view``, where values are encoded a
 ``attach.codec``:
 
 =================  =================================================================
-``attach``         {}: {states, totals}; the server sends frames from then on
+``attach``         {schema}: {states, totals}; the server sends frames from then
+                   on, and refuses a client whose fields differ from its own
 ``view.set``       {ids}: the rows to send changes of; they are sent first
 ``view.sync``      {}: answered after a frame with all changes so far
 ``view.rows``      {ids}: {rows}, complete ones

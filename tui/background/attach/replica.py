@@ -18,6 +18,7 @@ from tui.background.attach.codec import (
     decode,
     decode_event,
     decode_fields,
+    schema,
     unpack_ids,
     unpack_states,
 )
@@ -157,7 +158,7 @@ class Replica:
         """
         self._early = []
         try:
-            answer = await connection.request("attach")
+            answer = await connection.request("attach", schema=schema())
         finally:
             early, self._early = self._early, None
         fields = answer if isinstance(answer, dict) else {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from tui.background.attach.codec import unpack_ids
+from tui.background.attach.codec import unpack_ids_iter
 from tui.background.protocol import ProtocolError, RequestError
 from tui.core.listing.filter import FilterError
 from tui.core.listing.query import Activity, ActivityGroups, FailureGroup
@@ -65,7 +65,10 @@ class Searches:
         self._prepared["activity", query] = self._start("activity", query)
 
     def _search(
-        self, by: str, query: DownloadQuery, read: Callable[[Any], T]
+        self,
+        by: str,
+        query: DownloadQuery,
+        read: Callable[[Any], Generator[None, None, T]],
     ) -> Generator[None, None, T]:
         """Search in the process; without a connection, return what was found last.
 
@@ -77,7 +80,7 @@ class Searches:
         while True:
             answer = yield from self._ask(by, query)
             if answer is not None:
-                found = read(answer)
+                found = yield from read(answer)
                 self._found[by] = query, found
                 return found
             last_query, last_found = self._found.get(by, (None, None))
@@ -134,19 +137,22 @@ def until_answered(answer: asyncio.Future[Any]) -> Generator[None, None, Any]:
     return None if error is not None else answer.result()
 
 
-def _read_ids(answer: Any) -> list[DownloadId]:
-    return unpack_ids(answer["ids"])
+def _read_ids(answer: Any) -> Generator[None, None, list[DownloadId]]:
+    return unpack_ids_iter(answer["ids"])
 
 
-def _read_activity(answer: Any) -> ActivityGroups:
-    groups = tuple(unpack_ids(parts) for parts in answer["groups"])
+def _read_activity(answer: Any) -> Generator[None, None, ActivityGroups]:
+    groups: list[list[DownloadId]] = [[] for _ in answer["groups"]]
     if len(groups) != len(Activity):
         raise ProtocolError("not the groups of a search")
-    return ActivityGroups(groups, int(answer["done_bytes"]))
+    for group, parts in zip(groups, answer["groups"], strict=True):
+        group += yield from unpack_ids_iter(parts)
+    return ActivityGroups(tuple(groups), int(answer["done_bytes"]))
 
 
-def _read_causes(answer: Any) -> list[FailureGroup]:
-    return [
-        FailureGroup(str(kind), int(status), unpack_ids(parts))
-        for kind, status, parts in answer["causes"]
-    ]
+def _read_causes(answer: Any) -> Generator[None, None, list[FailureGroup]]:
+    groups: list[FailureGroup] = []
+    for kind, status, parts in answer["causes"]:
+        ids = yield from unpack_ids_iter(parts)
+        groups.append(FailureGroup(str(kind), int(status), ids))
+    return groups

@@ -15,6 +15,7 @@ from contextlib import suppress
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from tui import __version__
 from tui.background.attach.codec import (
     CHUNK,
     encode,
@@ -22,9 +23,10 @@ from tui.background.attach.codec import (
     groups,
     pack_ids,
     pack_states,
+    schema,
 )
 from tui.background.finder import read_query
-from tui.background.protocol import ROWS_LIMIT, Code, RequestError
+from tui.background.protocol import PROTOCOL, ROWS_LIMIT, Code, RequestError
 from tui.core.download import ACTIVE, DownloadState
 from tui.core.events import DownloadEvent, Queued
 from tui.core.snapshot import EngineSnapshot
@@ -121,8 +123,12 @@ class ClientView:
 
     # -- requests --------------------------------------------------------------------
 
-    async def _attach(self, _params: dict[str, Any]) -> Any:
+    async def _attach(self, params: dict[str, Any]) -> Any:
         """Start to send frames; return where they start from."""
+        if params.get("schema", schema()) != schema():
+            protocol = f"{PROTOCOL}, fields {schema()}"
+            data = {"protocol": protocol, "version": __version__}
+            raise RequestError(Code.VERSION, data=data)
         if self._is_attached:
             raise RequestError(Code.INVALID_REQUEST, "attached already")
         self._is_attached = True
