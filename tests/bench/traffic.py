@@ -12,6 +12,7 @@ _TOGETHER_S = 0.05
 """Connections opened within so short a time are reported together."""
 _BIN_S = 0.1
 _MOST_BINS = 100
+_MOMENTS = 10
 
 
 class Traffic:
@@ -58,6 +59,14 @@ def describe(connections: Sequence[Traffic], began_s: float, wall_s: float) -> s
         f" end after {wall_s:.2f} s",
         "opened: " + _openings([one.opened_at - began_s for one in connections]),
     ]
+    moments = [began_s + last * number / _MOMENTS for number in range(1, _MOMENTS)]
+    lines.append(
+        "open at each tenth: "
+        + " ".join(
+            str(sum(one.opened_at <= at < (one.closed_at or at + 1) for one in used))
+            for at in moments
+        )
+    )
     gaps = [end - start for one in used for start, end in one.idle()]
     open_s = sum(one.down[-1][0] - one.opened_at for one in used)
     if gaps:

@@ -42,8 +42,10 @@ class Run:
     changes: list[tuple[float, int, AutoReason]] = field(default_factory=list)
     chance: random.Random = field(default_factory=lambda: random.Random(7))
 
+    fewer_first: bool = False
+
     def __post_init__(self) -> None:
-        self.controller = Controller(0.0)
+        self.controller = Controller(0.0, fewer_first=self.fewer_first)
         self.actual = self.allowed
 
     def go(self, seconds: float, **given: object) -> Run:
@@ -101,6 +103,24 @@ def test_it_goes_back_up_as_soon_as_fewer_are_slower() -> None:
     (_, down, _), (until, back, _) = run.changes[2:4]
     assert (down, back) == (16, 32)
     assert until - run.changes[2][0] <= 1.0
+
+
+def test_it_tries_fewer_also_where_a_host_lets_no_more_start() -> None:
+    at_ceiling = {"has_more": False, "has_waiting": True}
+    run = Run(per_connection(most=10e6), allowed=32, fewer_first=True)
+    run.go(40, **at_ceiling)
+    assert run.numbers[0] == 16
+    assert run.allowed == 16
+    back = Run(per_connection(), allowed=32, fewer_first=True).go(40, **at_ceiling)
+    assert back.numbers == [16, 32]
+
+
+def test_fewer_are_measured_only_once_the_others_have_finished() -> None:
+    run = Run(per_connection(), allowed=32, fewer_first=True)
+    run.go(30, has_waiting=True, running=32)
+    assert run.numbers == [16], "the speed is still that of 32"
+    run.go(3, has_waiting=True, running=16)
+    assert run.numbers == [16, 32]
 
 
 @pytest.mark.parametrize("most", [3e6, 8e6, 20e6, 50e6])

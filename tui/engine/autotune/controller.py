@@ -80,6 +80,12 @@ class Observation(NamedTuple):
     """Connections that broke so far; only differences count."""
     limit: Limit = Limit.NOTHING
     """What limits the run."""
+    has_waiting: bool = False
+    """Downloads are queued, whether more of them may start or not: enough to try fewer.
+    """
+    running: int = 0
+    """Downloads in slots; after the concurrency was lowered, they are finished first.
+    """
 
 
 class Decision(NamedTuple):
@@ -187,7 +193,11 @@ class Controller:
     def _stay(self, now: Observation) -> Decision | None:
         """Stay at the level, or start a trial when it is time."""
         is_measured = now.now_s - self._level_since_s >= BASELINE_S
-        if not is_measured or now.used < now.allowed or not now.has_more:
+        can_try = now.has_more or (
+            # A host at its ceiling lets no more start, but fewer may do as well.
+            self._next is _Direction.DOWN and now.has_waiting
+        )
+        if not is_measured or now.used < now.allowed or not can_try:
             return None
         speed = self._speed(now, min(BASELINE_S, WINDOW_S))
         self._detect_change(now, speed)
@@ -219,6 +229,9 @@ class Controller:
         assert trial is not None
         if now.allowed != trial.level:
             self._trial = None
+            return None
+        if trial.direction is _Direction.DOWN and now.running > trial.level:
+            self._trial = trial._replace(began_s=now.now_s)
             return None
         lasted = now.now_s - trial.began_s
         if lasted < QUICK_S:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tui.core.download import DownloadState
 from tui.core.notices import AutoCode, AutoReason
 from tui.core.snapshot import AutoSnapshot
 from tui.engine.autotune.connections import ConnectionTrials
@@ -161,6 +162,8 @@ class AutoTuner:
             origin_capacity=self._origin_capacity(),
             breaks=context.registry.breaks,
             limit=self.utilization.diagnosis.limit,
+            has_waiting=context.registry.counts[DownloadState.QUEUED] > 0,
+            running=self._workers.active,
         )
 
     def _origin_capacity(self) -> int:
