@@ -55,8 +55,10 @@ async def test_retry_ends_a_wait_and_unblocks_the_host(
         waiting, queued = engine.rows([0, 1])
         assert 1700 < (waiting.retry_in_s or 0) <= 1800
         assert queued.state is S.QUEUED
+        assert queued.is_host_blocked
         diagnosis = engine.detail(1).diagnosis
         assert diagnosis.cause is LimitCause.HOST_BLOCKED
         engine.retry([0])
+        assert not engine.rows([1])[0].is_host_blocked
         await engine.wait_idle()
         assert [row.state for row in engine.rows([0, 1])] == [S.DONE, S.DONE]

@@ -60,6 +60,8 @@ class DownloadSnapshot(NamedTuple):
     host_limit: int = 0
     """Limit learned for the host, for which a queued download waits; 0 if it does not
     wait for one."""
+    is_host_blocked: bool = False
+    """A queued download waits because its host asked to wait (Retry-After)."""
 
 
 class SegmentSnapshot(NamedTuple):

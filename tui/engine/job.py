@@ -135,6 +135,7 @@ class Job:
         "descriptor_waits",
         "download",
         "failures",
+        "in_memory_since",
         "is_renaming",
         "is_stopping",
         "limiter",
@@ -206,6 +207,9 @@ class Job:
         self.is_stopping = False
         """Its worker has been cancelled and is saving what it has."""
         self.transfer: RunningTransfer | None = None
+        self.in_memory_since = 0.0
+        """Monotonic time since when the body of a small file is read, if that takes
+        long; 0 otherwise."""
 
     def __repr__(self) -> str:
         return f"<Job of {self.download!r}>"

@@ -370,6 +370,14 @@ class DownloadRegistry:
             stalled_s = max(0.0, now - running.last_byte_at)
             connections = running.connections()
             eta = transfer_eta_s(running)
+        elif (
+            download.state is DownloadState.DOWNLOADING
+            and job is not None
+            and job.in_memory_since
+        ):
+            speed = download.received / max(0.001, now - job.in_memory_since)
+            if download.size and speed >= 1.0:
+                eta = max(0, download.size - download.received) / speed
         retry_in_s = None
         if download.state is DownloadState.WAITING:
             retry_in_s = max(0.0, download.retry_at_s - now)

@@ -128,10 +128,14 @@ class SnapshotBuilder:
         allowed = self._context.settings.retries + 1
         rows = [registry.row(downloads[i], now, allowed) for i in ids if 0 <= i < count]
         limits = self._context.queue.learned_limits()
-        if not limits:
+        blocked = self._context.queue.blocked_origins(now)
+        if not (limits or blocked):
             return rows
         return [
-            row._replace(host_limit=limits.get(row.origin, 0))
+            row._replace(
+                host_limit=limits.get(row.origin, 0),
+                is_host_blocked=row.origin in blocked,
+            )
             if row.state is DownloadState.QUEUED
             else row
             for row in rows
@@ -192,6 +196,8 @@ class SnapshotBuilder:
             queued=self._why_queued(download, now),
             retry_in_s=max(0.0, download.retry_at_s - now),
         )
+        if job is not None and job.transfer is None and job.in_memory_since:
+            sample = sample._replace(connections=1)
         if job is not None and job.transfer is not None:
             transfer, limiter = job.transfer, job.limiter
             shares = transfer.wait_shares()

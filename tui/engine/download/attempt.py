@@ -57,6 +57,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_LONG_S = 1.0
+"""Seconds after which a small file whose body still arrives is shown as downloading:
+most are complete long before."""
 LOOKS = 10
 """Times that an attempt looks at files which another process keeps changing."""
 _PAGES = frozenset({"", ".html", ".htm", ".xhtml", ".php", ".asp", ".aspx", ".jsp"})
@@ -472,6 +475,7 @@ class DownloadWorker:
         registry, download = self._context.registry, job.download
         if download.received:
             registry.set_received(download, 0)
+        job.in_memory_since = 0.0
         try:
             await self._store_small(job, probe)
         except BaseException:
@@ -507,6 +511,7 @@ class DownloadWorker:
         """Read a body into ``buffers``, chunk by chunk; return its bytes."""
         context, download = self._context, job.download
         received = 0
+        began = context.clock.monotonic()
         while (chunk := await response.read()) is not None:
             size = len(chunk)
             received += size
@@ -516,6 +521,9 @@ class DownloadWorker:
                 )
             buffers.append(chunk)
             context.registry.count(download, size)
+            if not job.in_memory_since and began < context.clock.monotonic() - _LONG_S:
+                job.in_memory_since = began
+                context.registry.move(download, DownloadState.DOWNLOADING)
             if job.limiter is not None or not context.limiter.is_unlimited:
                 context.waits.begin(Wait.LIMITER, context.clock.monotonic())
                 try:

@@ -229,6 +229,10 @@ class DownloadQueue:
             and self.cap_from(state) == "learned"
         }
 
+    def blocked_origins(self, now: float) -> set[str]:
+        """Return the origins that asked to wait, at ``now`` (monotonic)."""
+        return {state.name for state in self.blocked if state.blocked_until > now}
+
     def limits_to_remember(self) -> dict[str, int]:
         """Return the learned caps for the next run, by origin.
 

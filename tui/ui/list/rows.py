@@ -385,8 +385,8 @@ def _middle(
     if row.state is _S.DONE and row.note and columns.bar:
         # A note is more useful than a full bar.
         return [Piece("  " + fit(_note(row, columns), room), "dim")]
-    if row.state is _S.QUEUED and row.host_limit and room:
-        return [Piece("  " + fit(_host_limit(row, room), room), "waiting")]
+    if row.state is _S.QUEUED and room and (row.host_limit or row.is_host_blocked):
+        return [Piece("  " + fit(_waits_for_host(row, room), room), "waiting")]
     pieces = []
     if columns.bar:
         pieces = [Piece("  ", "text"), *_bar_pieces(row, columns.bar, is_ascii)]
@@ -415,10 +415,12 @@ def _widths(columns: Columns) -> tuple[int, int, int]:
     return columns.bar, columns.status, columns.eta
 
 
-def _host_limit(row: DownloadSnapshot, room: int) -> str:
+def _waits_for_host(row: DownloadSnapshot, room: int) -> str:
     """Return why a queued row does not start, in up to ``room`` cells if possible."""
-    limit = row.host_limit
-    texts = (f"waiting: host limited to {limit}", f"host limited to {limit}")
+    reason = f"host limited to {row.host_limit}"
+    if row.is_host_blocked:
+        reason = "host asked to wait"
+    texts = (f"waiting: {reason}", reason)
     return next((text for text in texts if len(text) <= room), "waiting")
 
 
