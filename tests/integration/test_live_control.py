@@ -13,12 +13,17 @@ from tui.core.listing.query import DownloadQuery, View
 from tui.core.service import Deletion, KeepReason, Move
 from tui.demo.pattern import Pattern
 from tui.demo.script import RecordedRequest, ResponseScript
+from tui.disk.writer import DiskWriter
+from tui.net.response import Response
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
     from tests.integration.conftest import Start
     from tui.demo.server import ScriptedServer
+    from tui.disk.small_files import SmallFile
 
 BODY = Pattern(4_000_000, seed=7)
 SLOW = ResponseScript(body=BODY, etag='"v1"', rate=2_000_000)
@@ -263,6 +268,39 @@ async def test_a_download_moved_in_the_queue_waits_for_its_last_worker(
         assert [row.state for row in engine.rows(ids)] == [S.DONE, S.DONE]
     data = (tmp_path / "out/a").read_bytes()
     assert hashlib.sha256(data).hexdigest() == body.sha256()
+
+
+async def test_a_small_file_whose_name_is_taken_waits_for_its_last_worker(
+    server: ScriptedServer,
+    start: Start,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is queued again while its worker still closes the response."""
+    close, store = Response.close, DiskWriter.store
+    may_close = asyncio.Event()
+
+    async def close_later(response: Response) -> None:
+        await may_close.wait()
+        await close(response)
+
+    def store_second(writer: DiskWriter, file: SmallFile) -> None:
+        taken = tmp_path / "out" / "f"
+        if not taken.exists():
+            taken.write_bytes(b"of another program")
+        store(writer, file)
+
+    monkeypatch.setattr(Response, "close", close_later)
+    monkeypatch.setattr(DiskWriter, "store", store_second)
+    server.add("/f", ResponseScript(Pattern(1000, 1)))
+    async with start() as engine:
+        engine.add([request_for(server.url("/f"))])
+        assert engine.rows([0])[0].state is S.PROBING
+        await until(engine, lambda: engine.rows([0])[0].state is S.QUEUED)
+        may_close.set()
+        await asyncio.wait_for(engine.wait_idle(), 10)
+        row = engine.rows([0])[0]
+        assert (row.state, row.name) == (S.DONE, "f (1)")
 
 
 async def test_data_of_removed_downloads_is_deleted(
