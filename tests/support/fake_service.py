@@ -233,12 +233,10 @@ class FakeService:
     def _set(self, row: Download, state: DownloadState, event: Event) -> None:
         row.state = state
         row.version += 1
+        self.dropped.discard(row.id)
         self.revision += 1
         self.push(event)
         self._moved.set()
-
-    def _not_removed(self, ids: Iterable[int]) -> list[int]:
-        return [id for id in ids if id not in self.dropped]
 
     def _note(self, verb: str, *arguments: Any) -> None:
         self.calls[verb] += 1
@@ -266,7 +264,7 @@ class FakeService:
 
     def cancel(self, ids: Iterable[int]) -> list[int]:
         changed = []
-        for id in self._not_removed(ids):
+        for id in ids:
             row = self.downloads[id]
             if row.state in (_S.DONE, _S.CANCELLED):
                 continue
@@ -277,7 +275,7 @@ class FakeService:
 
     def pause(self, ids: Iterable[int]) -> list[int]:
         changed = []
-        for id in self._not_removed(ids):
+        for id in ids:
             row = self.downloads[id]
             if row.state in ENDED - {_S.CANCELLED} or row.state is _S.PAUSED:
                 continue
@@ -288,7 +286,7 @@ class FakeService:
 
     def _queue_again(self, ids: Iterable[int], states: set[DownloadState]) -> list[int]:
         changed = []
-        for id in self._not_removed(ids):
+        for id in ids:
             row = self.downloads[id]
             if row.state in states:
                 row.error = row.error_kind = ""
@@ -313,7 +311,7 @@ class FakeService:
     def undo_retry(self, ids: Iterable[int]) -> list[int]:
         changed = [
             id
-            for id in self._not_removed(ids)
+            for id in ids
             if id in self.failures and self.downloads[id].state is not _S.DONE
         ]
         for id in changed:
@@ -327,7 +325,9 @@ class FakeService:
 
     def remove(self, ids: Iterable[int]) -> list[int]:
         changed = [
-            id for id in self._not_removed(ids) if self.downloads[id].state in ENDED
+            id
+            for id in ids
+            if self.downloads[id].state in ENDED and id not in self.dropped
         ]
         self.dropped.update(changed)
         self.revision += 1

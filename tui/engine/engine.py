@@ -176,7 +176,7 @@ class Engine:
 
     def restore(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
         """Restore removed downloads."""
-        return [d.id for d in self._at(ids) if self._registry.restore(d)]
+        return [d.id for d in self._known(ids) if self._registry.restore(d)]
 
     def request(self, id: DownloadId) -> DownloadRequest:
         """Return what a download was asked to fetch; never show it."""
@@ -248,7 +248,7 @@ class Engine:
 
     async def delete_data(self, ids: Iterable[DownloadId]) -> Deletion:
         """Delete what removed downloads left on disk."""
-        return await delete_data(self._context, self._at(ids))
+        return await delete_data(self._context, self._known(ids))
 
     def set_url(self, id: DownloadId, url: str) -> None:
         """Give a download another URL; its bytes are kept if they prove the same.
@@ -353,7 +353,10 @@ class Engine:
             ]
         self._pause_reason = None
         self._context.bus.publish(events.QueueResumed(self._context.clock.wall()))
-        self._queue_again(paused, {_S.PAUSED, _S.FAILED})
+        # Nobody named these ids, so what was removed meanwhile stays removed.
+        removed = self._registry.removed
+        listed = [id for id in paused if id not in removed]
+        self._queue_again(listed, {_S.PAUSED, _S.FAILED})
         self._go()
 
     def reorder(self, ids: Iterable[DownloadId], move: Move) -> dict[DownloadId, float]:
@@ -709,15 +712,13 @@ class Engine:
             self._go()
         return changed
 
-    def _at(self, ids: Iterable[DownloadId]) -> Iterator[Download]:
-        """Return the downloads with these ids, without ids that do not exist."""
+    def _known(self, ids: Iterable[DownloadId]) -> Iterator[Download]:
+        """Return the downloads with these ids, without ids that do not exist.
+
+        A verb restores a removed one that it names: undo of an earlier step does.
+        """
         downloads = self._registry.downloads
         return (downloads[id] for id in ids if 0 <= id < len(downloads))
-
-    def _known(self, ids: Iterable[DownloadId]) -> Iterator[Download]:
-        """Return those that are not removed: a verb must not bring one back."""
-        removed = self._registry.removed
-        return (d for d in self._at(ids) if d.id not in removed)
 
     def _requeue(self, download: Download) -> None:
         if download.state is _S.QUEUED:

@@ -278,9 +278,8 @@ class Replica:
         ids, changed = self._known(ids), []
         verb = self._call("undo_retry", ids=ids)
         for id in ids if verb else ():
-            state = self._states.get(id)
-            may_fail = state != _S.DONE and not state & REMOVED
-            if may_fail and self._rows.restore_failure(id):
+            is_done = self._states.get(id) & ~REMOVED == _S.DONE
+            if not is_done and self._rows.restore_failure(id):
                 self._states.assume(id, _S.FAILED, verb)
                 changed.append(id)
         self._bump()
@@ -380,7 +379,7 @@ class Replica:
         verb = self._call(name, ids=ids)
         if not verb:
             return []
-        changed = [id for id in ids if self._states.get(id) in states]
+        changed = [id for id in ids if self._states.get(id) & ~REMOVED in states]
         for id in changed:
             self._states.assume(id, state, verb)
         self._bump()
