@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support.fake_service import FakeService
 from tests.support.until import until
+from tui.background import finder
 from tui.background.handler import VERBS, ClientHandler, Process
 from tui.background.protocol import Code, RequestError
 from tui.background.requests import decode_requests, encode_request
@@ -191,9 +192,20 @@ async def test_targets_are_ids_names_or_filters(ask):
     }
 
 
-async def test_an_exact_name_is_found_whatever_characters_it_has(ask):
+@pytest.mark.parametrize("candidates", [0, 20_000])
+async def test_an_exact_name_is_found_whatever_characters_it_has(
+    ask, candidates, monkeypatch
+):
+    monkeypatch.setattr(finder, "_CANDIDATES", candidates)
     put = ask.service.put
-    names = ["a+b*(1)?.iso", "x|y{2}.tar", "Ä ß.txt", "ΑΣ.bin", "e/^$.bin", 'say "x"']
+    names = [
+        "a+b*(1)?.iso",
+        "x|y{2}.tar",
+        "Ä ß.txt",
+        "ΑΣ.bin",
+        "e/^$.bin",
+        'say "is:x"',
+    ]
     ids = {name: put(name.rpartition("/")[2]) for name in names}
     put("a+b*(1)?.iso.sig")
     for name, id in ids.items():
