@@ -616,7 +616,7 @@ class Replica:
 
     async def wait_idle(self) -> None:
         """Return when nothing makes progress without the user."""
-        while self._states.in_states(_STOPPABLE):
+        while any(self._states.counts[state] for state in _STOPPABLE):
             self._moved.clear()
             await self._moved.wait()
 
