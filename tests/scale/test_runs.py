@@ -321,3 +321,34 @@ async def test_failed_downloads_run_again_with_a_bucket(tmp_path, hosts, format)
         "x/000000",
     }
     assert list((tmp_path / "job" / "partial").iterdir()) == []
+
+
+async def test_hosts_do_not_see_both_workers_of_a_shard_that_was_leased_again(
+    tmp_path, hosts, monkeypatch
+):
+    monkeypatch.setattr(worker_module, "_FENCE_INTERVAL_S", 0.3)
+    hosts.delay_s = 0.02
+    urls = [hosts.url(1, f"/{100 + n}/{n}.bin") for n in range(60)]
+    (tmp_path / "l.txt").write_text("".join(f"{url}\n" for url in urls))
+    out = tmp_path / "out"
+    root = out / ".fetchtui-scale"
+    settings = replace(Settings(), per_host=1, fsync=False)
+    lists = (str(tmp_path / "l.txt"),)
+    options = JobOptions(lists, out, root, "files", 100, 1)
+    job = open_job(options, settings, None, lambda *_: None)
+    (shard,) = job.layout.shards
+    spec = JobSpec("1", str(root), str(out), "files", settings)
+    workers = [ShardWorker(spec, name, WorkerLimits(8, None, 1)) for name in "ab"]
+    runs = []
+    for number, worker in enumerate(workers):
+        generation = manifest.next_generation(job.paths, shard.id)
+        lease = Lease(shard, job.layout.lanes[shard.lane], generation)
+        runs.append(asyncio.ensure_future(worker.run(lease)))
+        if number == 0:
+            await until(lambda: hosts.requests.total() > 3)
+    outcomes = [result.outcome for result in await asyncio.gather(*runs)]
+    for worker in workers:
+        await worker.close()
+    assert outcomes == ["superseded", "done"]
+    assert max(hosts.highest.values()) == 1
+    check_files(tmp_path, urls)

@@ -61,8 +61,11 @@ _SLICE = 1000
 """Requests added per iteration of the loop, which takes about 5 ms."""
 _EVENT_INTERVAL_S = 0.05
 _DRAIN_INTERVAL_S = 0.05
-_FENCE_INTERVAL_S = 1.0
+_FENCE_INTERVAL_S = 0.5
 """Between looks at the generation of a running shard."""
+_TAKEOVER = 1.6
+"""Such intervals pass before a shard that was leased before starts again: a worker that
+was only cut off has stopped by then, so hosts never see both."""
 _HOSTS_REPORTED = 40
 _EXCLUDED = frozenset({Queued, Started, Retrying, DownloadNotice, Verified, Paused})
 _LOCAL = frozenset(
@@ -280,6 +283,8 @@ class ShardWorker:
 
     async def _run(self, lease: Lease) -> ShardResult:
         paths, shard = self._spec.paths, lease.shard
+        if lease.generation > 1:
+            await asyncio.sleep(_TAKEOVER * _FENCE_INTERVAL_S)
         requests = await asyncio.to_thread(read_shard, paths, shard)
         partial = PartialRows(paths, shard.id, lease.generation)
         known = await asyncio.to_thread(self._read_known, partial)
