@@ -161,6 +161,7 @@ async def test_the_shards_of_a_lost_worker_get_a_higher_generation(start, tmp_pa
     for shard in {0, 1, 2, 3} - set(lost):
         pool.end(shard)
     await until(lambda: len(pool.leases) == 6)
+    assert [lease.was_leased for _, lease in pool.leases] == 4 * [False] + 2 * [True]
     for shard in lost:
         assert pool.worker_of(shard) == ["a", "b"]
         assert manifest.current_generation(job_paths(tmp_path), shard) == 2
@@ -250,6 +251,8 @@ async def test_a_shard_can_be_cancelled_and_run_again(start):
     assert job.retry_shard(running)
     await until(lambda: len(pool.leases) == 3)
     assert pool.leases[2][1].generation == 2
+    # Its first lease certainly ended.
+    assert not pool.leases[2][1].was_leased
     pool.end(pool.leases[1][1].shard.id)
     pool.end(running)
     assert not await task  # one shard stays cancelled

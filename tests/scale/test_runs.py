@@ -332,7 +332,7 @@ async def test_hosts_do_not_see_both_workers_of_a_shard_that_was_leased_again(
     (tmp_path / "l.txt").write_text("".join(f"{url}\n" for url in urls))
     out = tmp_path / "out"
     root = out / ".fetchtui-scale"
-    settings = replace(Settings(), per_host=1, fsync=False)
+    settings = Settings()._replace(per_host=1, fsync=False)
     lists = (str(tmp_path / "l.txt"),)
     options = JobOptions(lists, out, root, "files", 100, 1)
     job = open_job(options, settings, None, lambda *_: None)
@@ -342,7 +342,8 @@ async def test_hosts_do_not_see_both_workers_of_a_shard_that_was_leased_again(
     runs = []
     for number, worker in enumerate(workers):
         generation = manifest.next_generation(job.paths, shard.id)
-        lease = Lease(shard, job.layout.lanes[shard.lane], generation)
+        lane = job.layout.lanes[shard.lane]
+        lease = Lease(shard, lane, generation, was_leased=number > 0)
         runs.append(asyncio.ensure_future(worker.run(lease)))
         if number == 0:
             await until(lambda: hosts.requests.total() > 3)

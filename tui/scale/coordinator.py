@@ -73,6 +73,7 @@ class Coordinator:
         pool: the workers.
         limits: limits of this process's workers together.
         lanes: the lanes to work on; ``None`` for all.
+        reopened: shards that were done, and run again.
         on_event: called with each ``JobEvent``.
     """
 
@@ -84,6 +85,7 @@ class Coordinator:
         limits: Limits,
         *,
         lanes: set[int] | None = None,
+        reopened: Iterable[int] = (),
         on_event: Callable[[JobEvent], None] = lambda _event: None,
     ) -> None:
         self._paths = paths
@@ -99,6 +101,8 @@ class Coordinator:
         self._lanes = lanes
         self._leases = Leases(layout, (), lanes)
         self._workers: dict[str, _Worker] = {}
+        self._seen_end = set(reopened)
+        """Shards that were leased before and certainly run nowhere."""
         self._starting: set[int] = set()
         """Shards that were leased and whose generation is being written."""
         self._states: dict[int, ShardRow] = {}
@@ -281,7 +285,9 @@ class Coordinator:
             ) from None
         for worker, shard in chosen:
             generation = generations[shard.id]
-            lease = Lease(shard, self._layout.lanes[shard.lane], generation)
+            was_leased = generation > 1 and shard.id not in self._seen_end
+            lane = self._layout.lanes[shard.lane]
+            lease = Lease(shard, lane, generation, was_leased)
             if shard.id not in self._starting:
                 # It was cancelled meanwhile.
                 del worker.leases[shard.id]
@@ -294,6 +300,7 @@ class Coordinator:
                 self._leases.give_back(shard)
                 continue
             worker.leases[shard.id] = lease
+            self._seen_end.discard(shard.id)
             self._pool.submit(worker.name, lease, worker.limits)
             self._event(
                 "shard_started",
@@ -346,6 +353,7 @@ class Coordinator:
             return
         del worker.leases[shard.id]
         worker.last_lane = shard.lane
+        self._seen_end.add(shard.id)
         if result.outcome == "done":
             self._leases.finish(shard)
             self._add_counts(shard.id, result.counts)

@@ -331,8 +331,8 @@ def _set_aside(paths: JobPaths, destination: Path) -> None:
     paths.plan.unlink()
 
 
-def reopen_failed(paths: JobPaths, *, is_stored: bool) -> int:
-    """Let shards with failed downloads run again; return their number.
+def reopen_failed(paths: JobPaths, *, is_stored: bool) -> set[int]:
+    """Let shards with failed downloads run again; return their ids.
 
     Args:
         paths: the job.
@@ -341,8 +341,9 @@ def reopen_failed(paths: JobPaths, *, is_stored: bool) -> int:
     Raises:
         ScaleError: a manifest is damaged.
     """
-    number = 0
-    for shard, path in manifest.listed(paths).items():
-        if manifest.read_counts(path).failed:
-            number += manifest.reopen(paths, shard, is_stored=is_stored)
-    return number
+    return {
+        shard
+        for shard, path in manifest.listed(paths).items()
+        if manifest.read_counts(path).failed
+        and manifest.reopen(paths, shard, is_stored=is_stored)
+    }

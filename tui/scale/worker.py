@@ -98,6 +98,8 @@ class Lease(NamedTuple):
     shard: Shard
     lane: Lane
     generation: int
+    was_leased: bool = False
+    """Another worker may still run it, because nobody saw that lease end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +285,7 @@ class ShardWorker:
 
     async def _run(self, lease: Lease) -> ShardResult:
         paths, shard = self._spec.paths, lease.shard
-        if lease.generation > 1:
+        if lease.was_leased:
             await asyncio.sleep(_TAKEOVER * _FENCE_INTERVAL_S)
         requests = await asyncio.to_thread(read_shard, paths, shard)
         partial = PartialRows(paths, shard.id, lease.generation)

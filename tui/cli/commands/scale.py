@@ -214,12 +214,13 @@ def _run_job(line: CommandLine, settings: Settings, own: dict[str, Any]) -> int:
         options = replace(options, format=job.plan.options["format"])
         if job.is_planned_now and not line.quiet:
             _show_plan(job)
+        reopened: set[int] = set()
         if own["retry_failed"]:
-            number = reopen_failed(job.paths, is_stored=bool(options.store))
+            reopened = reopen_failed(job.paths, is_stored=bool(options.store))
             if not line.quiet:
-                text = plural(number, "shard")
+                text = plural(len(reopened), "shard")
                 click.echo(f"running {text} with failed downloads again", err=True)
-        return run_loop(_run_workers(line, settings, options, job, own))
+        return run_loop(_run_workers(line, settings, options, job, own, reopened))
 
 
 def _job_options(
@@ -312,6 +313,7 @@ async def _run_workers(
     options: JobOptions,
     job: OpenJob,
     own: dict[str, Any],
+    reopened: set[int],
 ) -> int:
     """Run a coordinator with the chosen pool and front end."""
     from tui.headless.output import AsyncOutput
@@ -326,7 +328,13 @@ async def _run_workers(
     limits, lanes = _share(settings, job, own["part"])
     pool = _pool(settings, options, own)
     coordinator = Coordinator(
-        job.paths, job.layout, pool, limits, lanes=lanes, on_event=report.on_event
+        job.paths,
+        job.layout,
+        pool,
+        limits,
+        lanes=lanes,
+        reopened=reopened,
+        on_event=report.on_event,
     )
     await asyncio.to_thread(coordinator.load_manifests)
     status = USAGE_ERROR
