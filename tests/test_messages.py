@@ -175,8 +175,14 @@ def test_queue_states(status, text):
             AutoReason(AutoCode.TRY_MORE, (8, 8e6, 16)),
             "8 downloads reach 8.00 MB/s; trying 16",
         ),
-        (AutoReason(AutoCode.BACK, (16, 8e6, 0.004, 8)), "16 give 8.00 MB/s (+0%): b"),
-        (AutoReason(AutoCode.FEWER_STAY, (4, 8e6, -0.03)), "4 give 8.00 MB/s (-3%)"),
+        (
+            AutoReason(AutoCode.BACK, (16, 8e6, 0.004, 8)),
+            "16 downloads reach 8.00 MB/s (+0%); back to 8",
+        ),
+        (
+            AutoReason(AutoCode.FEWER_STAY, (4, 8e6, -0.03)),
+            "4 downloads are as fast, 8.00 MB/s (-3%); keeping them",
+        ),
         (
             AutoReason(AutoCode.CONNECTIONS_BROKE, (5, 5.0)),
             "5 connections broke",
@@ -199,7 +205,7 @@ def test_steps_of_the_controller(reason, text):
                 8,
                 reason=AutoReason(AutoCode.TRY_FEWER, (8,)),
             ),
-            "concurrency 4 → 8 (fewer may do as well: trying 8)",
+            "concurrency 4 → 8 (fewer may be as fast; trying 8)",
         ),
         (LimitChanged(0.0, LimitName.PER_HOST, 0, 2), "per host unlimited → 2"),
         (
