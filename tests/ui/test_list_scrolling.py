@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from textual.events import MouseScrollDown
+from textual.screen import Screen
 
 from tests.support.fake_service import FakeService
 from tests.ui.dashboards import dashboard, some_downloads
@@ -194,3 +195,23 @@ async def test_text_from_outside_is_drawn_literally():
         assert "漢字.bin" in text
         assert "\x1b" not in text
         assert "\x07" not in text
+
+
+async def test_new_rows_ask_for_no_layout_but_move_the_scroll_bar(monkeypatch):
+    service = FakeService(concurrency=4)
+    for number in range(100):
+        service.put(f"file-{number}.bin", DownloadState.QUEUED)
+    async with dashboard(service) as board:
+        layouts = []
+        lay_out = Screen._refresh_layout
+        monkeypatch.setattr(
+            Screen,
+            "_refresh_layout",
+            lambda *args, **kw: layouts.append(args) or lay_out(*args, **kw),
+        )
+        service.put("last.bin", DownloadState.QUEUED)
+        await board.tick()
+        assert board.list.vertical_scrollbar.window_virtual_size == 101
+        assert layouts == []
+        await board.press("end")
+        assert "last.bin" in board.text()

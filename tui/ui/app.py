@@ -69,8 +69,9 @@ _CATCH_UP_S = 0.02
 _SIGNAL_TURNS = 3
 """Turns of the loop from the arrival of a signal to its handler: one reads it from a
 pipe, one runs the handler (uvloop 0.23)."""
-_SHEETS_AFTER_S = 0.5
-"""Delay before the style sheets of dialogs are read, after the first frames."""
+_SHEETS_AFTER_S = 2.0
+"""Delay before the style sheets of dialogs are read: a run that is over sooner, as one
+of some thousand small files, needs none of them, and they take 10 ms."""
 _IS_GONE = (NoMatches, NoScreen, NoWidget, ScreenStackError)
 """Errors of what looks for a widget or screen that has been removed."""
 _SHEETS = Path(__file__).with_name("dialogs")

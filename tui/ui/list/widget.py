@@ -171,11 +171,12 @@ class DownloadList(ScrollView, can_focus=True):
         """Show the model's new ids without moving the anchor's line."""
         ids = self.model.ids
         size = Size(self._width, len(ids))
-        if not self._fitted:
-            # Not laid out yet: assigning it would ask for a second layout.
+        if size != self.virtual_size:
+            # Assigning it would ask for a layout of the whole screen, but the number of
+            # rows changes nothing outside this widget.
             self.set_reactive(Widget.virtual_size, size)
-        elif size != self.virtual_size:
-            self.virtual_size = size
+            if self._fitted:
+                self._scroll_update(size)
         if not self.model.is_placed and self.model.cursor == 0:
             self.scroll_to(y=0, animate=False)
         elif anchor is not None:
