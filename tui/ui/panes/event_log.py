@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from textual.binding import Binding
@@ -19,7 +20,7 @@ from tui.ui.panes.pane import Line, Pane, Span, clip
 from tui.ui.style.format import appearance_of, cells, count, middle_ellipsis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import ClassVar
 
     from textual import events
@@ -104,26 +105,40 @@ def _reason(event: facts.DownloadEvent, row: DownloadSnapshot | None) -> str:
     return state.word if state is not None else ""
 
 
-def coalesce(entries: Sequence[LogEntry], limit: int) -> list[LogEntry]:
+def coalesce(
+    entries: Sequence[LogEntry],
+    limit: int,
+    others: Mapping[DownloadState | None, int] = MappingProxyType({}),
+    last_at: float = 0.0,
+) -> list[LogEntry]:
     """Keep the ``limit`` most important entries, the last one counting the rest.
 
     Failures and events of the engine are more important than finished downloads, and
     these more than starts. The entries stay in chronological order.
+
+    Args:
+        entries: in chronological order.
+        limit: the most that are returned.
+        others: how many more of each state there were, of which ``entries`` has at
+            least ``limit``: none of them would be kept.
+        last_at: wall time of the last one of those.
     """
-    if len(entries) <= limit:
+    if len(entries) <= limit and not others:
         return list(entries)
     ranked = sorted(range(len(entries)), key=lambda index: _rank(entries[index].state))
     # One line is reserved for the counts.
     kept = sorted(ranked[: limit - 1])
     dropped = [entries[index] for index in ranked[limit - 1 :]]
     counts = Counter(state_word(entry.state) for entry in dropped)
+    for state, number in others.items():
+        counts[state_word(state)] += number
     words = ", ".join(
         f"{count(number)} more {word}" if index == 0 else f"{count(number)} {word}"
         for index, (word, number) in enumerate(counts.most_common())
     )
-    states = {entry.state for entry in dropped}
+    states = {entry.state for entry in dropped} | set(others)
     only = states.pop() if len(states) == 1 else None
-    at = max(entry.at for entry in dropped)
+    at = max(last_at, *(entry.at for entry in dropped))
     return [*(entries[index] for index in kept), LogEntry(at, only, words, "")]
 
 
@@ -187,20 +202,25 @@ class EventLog(Pane, can_focus=True):
     ) -> None:
         """Add the events since the last tick, oldest first, in at most 20 lines."""
         entries: list[LogEntry] = []
-        seen: Counter[DownloadState | None] = Counter()
+        seen: dict[DownloadState | None, int] = {}
+        last_at = 0.0
         for event, row in events:
-            if isinstance(event, facts.Queued):
+            kind = type(event)
+            if kind is facts.Queued:
                 continue
-            state = _STATES.get(type(event))  # type: ignore[arg-type]
-            seen[state] += 1
-            # In a burst, the rest is only counted: wording all of it took a second.
-            is_worded = seen[state] <= MAX_LINES_A_TICK
-            entries.append(
-                log_entry(event, row)
-                if is_worded
-                else LogEntry(event.at, state, "", "")
-            )
-        fresh = coalesce(entries, MAX_LINES_A_TICK)
+            state = _STATES.get(kind)  # type: ignore[arg-type]
+            number = seen[state] = seen.get(state, 0) + 1
+            if number <= MAX_LINES_A_TICK:
+                entries.append(log_entry(event, row))
+            else:
+                # In a burst, the rest is only counted: wording all of it took a second.
+                last_at = event.at
+        others = {
+            state: number - MAX_LINES_A_TICK
+            for state, number in seen.items()
+            if number > MAX_LINES_A_TICK
+        }
+        fresh = coalesce(entries, MAX_LINES_A_TICK, others, last_at)
         if not fresh:
             return
         self._entries.extend(fresh)

@@ -81,6 +81,20 @@ def justify(left: Iterable[Span], right: Iterable[Span], width: int) -> Line:
     return [*left, Span(" " * (room - line_width(left))), *right]
 
 
+def bare_lines(widget: Widget, crop: Region, strips: list[Strip]) -> list[Strip]:
+    """Return what a widget draws, for one without border, padding, opacity and tint.
+
+    Textual passes each line through a cache of these, which takes as long as drawing
+    all of our lines (8.2.8).
+    """
+    for line_filter in widget.get_line_filters():
+        background = widget.background_colors[1]
+        strips = [strip.apply_filter(line_filter, background) for strip in strips]
+    if crop.column_span != (0, widget.size.width):
+        strips = [strip.crop(*crop.column_span) for strip in strips]
+    return strips
+
+
 class Pane(Widget):
     """A framed widget that draws lines; a single unframed line when folded."""
 
@@ -199,16 +213,30 @@ class Pane(Widget):
             Span(dash + end, style),
         ]
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Return lines; panes draw their frames themselves and must not be styled."""
+        self._fit_lines()
+        strips = self._strips
+        if not all(y in strips for y in crop.line_range):
+            self._make_strips(crop.bottom - 1)
+        return bare_lines(self, crop, [strips[y] for y in crop.line_range])
+
     def render_line(self, y: int) -> Strip:
         """Return one line as a strip, cached until its text changes."""
-        if self._fitted != self.size:
-            # Textual draws a new size first and sends the event afterwards: without
-            # this, every pane would be empty for one frame.
-            self._forget_lines()
-            self._lines = self._compose_lines(*self.size)
+        self._fit_lines()
         if y not in self._strips:
             self._make_strips(y)
         return self._strips[y]
+
+    def _fit_lines(self) -> None:
+        """Compose the lines for a new size.
+
+        Textual draws a new size first and sends the event afterwards: without this,
+        every pane would be empty for one frame.
+        """
+        if self._fitted != self.size:
+            self._forget_lines()
+            self._lines = self._compose_lines(*self.size)
 
     def _make_strips(self, last: int) -> None:
         """Make all strips that are missing: their common styles are found only once."""
