@@ -99,7 +99,8 @@ async def measure_client(pid: int) -> None:
     await meter.time("filter of a text", finish(replica.select_iter(wanted)))
     arrived = asyncio.Event()
     replica.on_change = arrived.set
-    replica.rows(ids[:30])
+    middle = len(ids) // 2  # the first ones have come with the answer
+    replica.rows(ids[middle : middle + 30])
     await meter.time("30 rows not shown before", arrived.wait())
     await link.close()
 
