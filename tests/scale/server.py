@@ -74,7 +74,9 @@ class HostServer:
                 clients = self._clients.setdefault(host, set())
                 clients.add(reader)
                 # Clients that were killed wait for nothing any more.
-                present = sum(not client.at_eof() for client in clients)
+                present = sum(
+                    not (client.at_eof() or client.exception()) for client in clients
+                )
                 self.highest[host] = max(self.highest[host], present)
                 self.requests[host] += 1
                 try:
