@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -228,6 +230,23 @@ async def test_files_of_one_run_do_not_replace_each_other_unless_that_is_asked_f
     assert names(tmp_path) == ["x", "x (1)"]
     assert (tmp_path / "out/x").read_bytes() == b"c"
     assert (tmp_path / "out/x (1)").read_bytes() == b"b"
+
+
+@pytest.mark.parametrize("modified_at", [-5e9, 3e11])
+async def test_a_time_that_no_date_can_have_is_brought_into_range(
+    server: ScriptedServer, start: Start, tmp_path: Path, modified_at: float
+) -> None:
+    path = existing(tmp_path, "one", b"mine", modified_at)
+    modified = "Thu, 01 Jan 1970 00:00:00 GMT"
+    server.add("/one", ResponseScript(body=b"theirs", last_modified=modified))
+    async with start(on_exists=OnExists.NEWER) as engine:
+        engine.add([request_for(server.url("/one"))])
+        await engine.wait_idle()
+        assert engine.rows([0])[0].state is S.DONE, engine.rows([0])[0].error
+    assert path.read_bytes() == b"mine"
+    (request,) = server.requests
+    sent = parsedate_to_datetime(request.headers["if-modified-since"]).timestamp()
+    assert 0 <= sent <= time.time()
 
 
 async def test_the_date_is_sent_to_the_origin_of_a_redirect_too(

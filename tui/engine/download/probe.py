@@ -82,7 +82,10 @@ class Prober:
         if unless_newer is not None:
             from email.utils import formatdate  # late: rarely needed
 
-            date = formatdate(unless_newer.modified_at, usegmt=True)
+            # Servers ignore a date that is still to come (RFC 9110 section 13.1.3).
+            now = self._context.clock.wall()
+            modified_at = min(max(0.0, unless_newer.modified_at), now)
+            date = formatdate(modified_at, usegmt=True)
             request = request._replace(if_modified_since=date)
         origin = self._context.queue.origin_state(download.origin)
         began = 0.0 if origin.accepted else self._context.clock.monotonic()
