@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 import signal
+import threading
 
 import pytest
 
@@ -279,6 +280,43 @@ async def test_a_shard_that_was_leased_again_stops(tmp_path, hosts, monkeypatch)
     async with asyncio.timeout(20):
         assert (await task).outcome == "superseded"
     assert worker.status().shards == ()
+    await worker.close()
+
+
+@pytest.mark.parametrize("verb", ["cancel", "close"])
+async def test_a_shard_can_be_cancelled_while_it_is_read(
+    tmp_path, hosts, monkeypatch, verb
+):
+    reading, may_go_on = threading.Event(), threading.Event()
+    read = worker_module.read_shard
+
+    def read_slowly(*arguments):
+        reading.set()
+        assert may_go_on.wait(20)
+        return read(*arguments)
+
+    monkeypatch.setattr(worker_module, "read_shard", read_slowly)
+    path = tmp_path / "l.txt"
+    path.write_text(f"{hosts.url(1, '/100/1.bin')}\n")
+    root = tmp_path / "out" / ".fetchtui-scale"
+    options = JobOptions((str(path),), tmp_path / "out", root, "files", 10, 1)
+    job = open_job(options, Settings(), None, lambda *_: None)
+    (shard,) = job.layout.shards
+    generation = manifest.next_generation(job.paths, shard.id)
+    spec = JobSpec("1", str(root), str(tmp_path / "out"), "files", Settings())
+    worker = ShardWorker(spec, "a", WorkerLimits(1, None, 0))
+    lease = Lease(shard, job.layout.lanes[shard.lane], generation)
+    task = asyncio.ensure_future(worker.run(lease))
+    await until(reading.is_set)
+    if verb == "cancel":
+        worker.cancel(shard.id)
+    else:
+        await worker.close()
+    may_go_on.set()
+    async with asyncio.timeout(20):
+        assert (await task).outcome == "cancelled"
+    assert manifest.listed(job.paths) == {}
+    assert not hosts.active
     await worker.close()
 
 

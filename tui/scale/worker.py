@@ -235,6 +235,9 @@ class ShardWorker:
         self._is_unused = asyncio.Event()
         """Set when the last shard of the engine ended."""
         self._uploader: Uploader | None = None
+        self._is_closed = False
+        self._preparing: dict[int, _ShardRun] = {}
+        """Shards that are being read, and those that wait for an engine."""
         self._runs: dict[int, _ShardRun] = {}
         self._run_of: dict[int, _ShardRun] = {}
         """By id of the download."""
@@ -284,24 +287,23 @@ class ShardWorker:
             )
 
     async def _run(self, lease: Lease) -> ShardResult:
-        paths, shard = self._spec.paths, lease.shard
-        if lease.was_leased:
-            await asyncio.sleep(_TAKEOVER * _FENCE_INTERVAL_S)
-        requests = await asyncio.to_thread(read_shard, paths, shard)
-        partial = PartialRows(paths, shard.id, lease.generation)
-        known = await asyncio.to_thread(self._read_known, partial)
-        named = named_requests(shard.id, requests)
-        run = _ShardRun(lease, partial)
-        if self._spec.store:
-            uploaded = await asyncio.to_thread(partial.uploaded)
-            if self._spec.format == "files":
-                known = {**known, **uploaded}
-                run.uploaded = frozenset(uploaded)
-            else:
-                run.replaces = bool(uploaded)
-        run.rows += [known[row] for row, _ in named if row in known]
-        wanted = [(row, request) for row, request in named if row not in known]
-        engine = await self._open_engine(len(wanted))
+        shard = lease.shard
+        run = _ShardRun(
+            lease, PartialRows(self._spec.paths, shard.id, lease.generation)
+        )
+        cancelled = ShardResult(shard.id, lease.generation, "cancelled")
+        self._preparing[shard.id] = run
+        try:
+            if lease.was_leased:
+                await asyncio.sleep(_TAKEOVER * _FENCE_INTERVAL_S)
+            wanted = await self._prepare(run)
+            engine = None
+            if not run.is_cancelled:
+                engine = await self._open_engine(len(wanted))
+            if engine is None:
+                return cancelled
+        finally:
+            del self._preparing[shard.id]
         self._runs[shard.id] = run
         watching = asyncio.create_task(self._watch_generation(run))
         try:
@@ -309,7 +311,7 @@ class ShardWorker:
             self._set_caps(run.origins)
             await self._download(engine, run, wanted)
             if run.is_cancelled:
-                return ShardResult(shard.id, lease.generation, "cancelled")
+                return cancelled
             counts = await self._publish(run)
             return ShardResult(shard.id, lease.generation, "done", counts)
         finally:
@@ -324,6 +326,22 @@ class ShardWorker:
                 self._is_stale = True
             if lease.lane.of > 1:
                 await self._drain(engine, run)
+
+    async def _prepare(self, run: _ShardRun) -> list[tuple[int, DownloadRequest]]:
+        """Read a shard and what is known about it; return what is not complete."""
+        shard, partial = run.lease.shard, run.partial
+        requests = await asyncio.to_thread(read_shard, self._spec.paths, shard)
+        known = await asyncio.to_thread(self._read_known, partial)
+        named = named_requests(shard.id, requests)
+        if self._spec.store:
+            uploaded = await asyncio.to_thread(partial.uploaded)
+            if self._spec.format == "files":
+                known = {**known, **uploaded}
+                run.uploaded = frozenset(uploaded)
+            else:
+                run.replaces = bool(uploaded)
+        run.rows += [known[row] for row, _ in named if row in known]
+        return [(row, request) for row, request in named if row not in known]
 
     async def _watch_generation(self, run: _ShardRun) -> None:
         """Stop a shard that was leased to another worker.
@@ -379,6 +397,8 @@ class ShardWorker:
         self, engine: Engine, run: _ShardRun, wanted: list[tuple[int, DownloadRequest]]
     ) -> None:
         for at in range(0, len(wanted), _SLICE):
+            if run.is_cancelled:
+                return
             part = wanted[at : at + _SLICE]
             ids = engine.add([request for _, request in part])
             for id, entry in zip(ids, part, strict=True):
@@ -516,8 +536,8 @@ class ShardWorker:
 
     # -- the engine -------------------------------------------------------------------
 
-    async def _open_engine(self, count: int) -> Engine:
-        """Return an engine for ``count`` more downloads."""
+    async def _open_engine(self, count: int) -> Engine | None:
+        """Return an engine for ``count`` more downloads; ``None`` once closed."""
         async with self._opening:
             if self._engine is not None and (
                 self._added >= _ENGINE_DOWNLOADS or self._is_stale
@@ -527,6 +547,8 @@ class ShardWorker:
                 if self._runs:
                     await self._is_unused.wait()
                 await self._close_engine()
+            if self._is_closed:
+                return None
             if self._engine is None:
                 limits = self._limits
                 settings = self._spec.settings._replace(
@@ -583,10 +605,13 @@ class ShardWorker:
 
     async def close(self) -> None:
         """Stop all downloads; they can be resumed later."""
-        for run in self._runs.values():
+        self._is_closed = True
+        for run in (*self._preparing.values(), *self._runs.values()):
             run.is_cancelled = True
             run.wake.set()
-        await self._close_engine()
+        # A shard may be opening the engine.
+        async with self._opening:
+            await self._close_engine()
 
     # -- control ----------------------------------------------------------------------
 
@@ -621,7 +646,7 @@ class ShardWorker:
 
     def cancel(self, shard: int) -> None:
         """Cancel a shard; what was downloaded is kept."""
-        run = self._runs.get(shard)
+        run = self._runs.get(shard) or self._preparing.get(shard)
         if run is not None:
             run.is_cancelled = True
             run.wake.set()
