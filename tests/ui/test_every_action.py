@@ -9,7 +9,7 @@ from textual.events import Click
 from tests.ui.dashboards import DONE, RUNNING, Dashboard, dashboard
 from tui.ui.actions.palette import ActionProvider
 from tui.ui.dialogs.help import HelpList
-from tui.ui.keys.registry import ACTIONS, BY_ID, Action
+from tui.ui.keys.registry import ACTIONS, Action
 
 if TYPE_CHECKING:
     from tui.ui.panes.pane import Pane
@@ -89,11 +89,6 @@ async def test_every_action_is_run_from_the_palette():
             hit.command()
             assert done == [action.id]
             done.clear()
-
-
-async def test_every_handler_belongs_to_an_action():
-    async with dashboard() as board:
-        assert set(board.main.actions.table) == set(BY_ID)
 
 
 async def click(board: Dashboard, canvas: Pane, x: int, y: int) -> None:

@@ -151,11 +151,6 @@ class BackgroundServer:
         self._channels: set[Channel] = set()
         self._watch: asyncio.Task[None] | None = None
 
-    @property
-    def client_count(self) -> int:
-        """Number of connections."""
-        return len(self._channels)
-
     async def open(self) -> None:
         """Listen, and replace the socket that a killed process left.
 

@@ -5,8 +5,8 @@ import nothing of the engine. There are two interfaces, since a dashboard may al
 the downloads of another process:
 
 - ``DashboardService`` is what a dashboard needs. An engine in this process has it, and
-  so has ``background.replica``, which talks to an engine in another process. What
-  cannot be known without asking the engine is a coroutine or a generator here.
+  so has ``background.attach.replica``, which talks to an engine in another process.
+  What cannot be known without asking the engine is a coroutine or a generator here.
 - ``DownloadService`` is an engine in this process, which knows everything at once.
 
 Apart from those, methods are plain calls on the loop's thread. They change state at

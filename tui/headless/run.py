@@ -184,12 +184,12 @@ class _RunLoop:
         self._service = service
         self._post_processor = post_processor
         self._requests = requests
-        self._text_renderer = renderer
+        self._renderer = renderer
         self._pause_reason: PauseReason | None = None
         self._already_here = 0
 
     async def follow(self, interrupts: Interrupts, stdout: AsyncOutput) -> RunResult:
-        subscription = self._service.subscribe(self._text_renderer.exclude)
+        subscription = self._service.subscribe(self._renderer.exclude)
         if self._remote is not None:
             self._service.notify(self._remote.opened)
         signalled = asyncio.ensure_future(interrupts.arrived.wait())
@@ -248,7 +248,7 @@ class _RunLoop:
         self, ends: set[asyncio.Future[Any]], subscription: Subscription
     ) -> None:
         loop = asyncio.get_running_loop()
-        next_tick = loop.time() + self._text_renderer.tick_s
+        next_tick = loop.time() + self._renderer.tick_s
         while True:
             done, _ = await asyncio.wait(
                 ends, timeout=_EVENT_INTERVAL_S, return_when=asyncio.FIRST_COMPLETED
@@ -257,8 +257,8 @@ class _RunLoop:
             if done or (self._pause_reason and self._remote is None):
                 return
             if loop.time() >= next_tick:
-                self._text_renderer.tick()
-                next_tick = loop.time() + self._text_renderer.tick_s
+                self._renderer.tick()
+                next_tick = loop.time() + self._renderer.tick_s
 
     def _on_events(self, subscription: Subscription) -> None:
         events: list[Event] = subscription.drain()
@@ -272,4 +272,4 @@ class _RunLoop:
             elif isinstance(event, DownloadNotice):
                 is_present = event.notice.code is NoticeCode.ALREADY_PRESENT
                 self._already_here += is_present
-        self._text_renderer.on_events(events)
+        self._renderer.on_events(events)

@@ -165,7 +165,7 @@ class Race:
         self.started_at = time.monotonic()
         with TemporaryDirectory("lab") as self._root:
             try:
-                async with self._stand() as targets:
+                async with self._server() as targets:
                     await self._rounds(targets)
             finally:
                 self.is_over = True
@@ -284,7 +284,7 @@ class Race:
     # -- the server ------------------------------------------------------------------
 
     @asynccontextmanager
-    async def _stand(self) -> AsyncIterator[tuple[Target, ...]]:
+    async def _server(self) -> AsyncIterator[tuple[Target, ...]]:
         """Run the demo server while the block lasts, unless there is a user's list."""
         if self.plan.targets:
             yield self.plan.targets

@@ -167,11 +167,6 @@ def proxy_failure(error: FetchError) -> FetchError:
     return type(error)(ErrorKind.PROXY, str(error))
 
 
-def proxy_unreachable(proxy: str) -> FetchError:
-    """Say that no connection to the proxy could be made."""
-    return TransientError(ErrorKind.PROXY, f"cannot connect to {proxy_name(proxy)}")
-
-
 def not_socks(proxy: str) -> FetchError:
     """Say that the proxy does not speak SOCKS5."""
     return TransientError(ErrorKind.PROXY, f"{proxy_name(proxy)} does not speak SOCKS5")

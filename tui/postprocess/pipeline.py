@@ -281,26 +281,26 @@ class Pipeline:
                 detail = self._service.detail(id)
                 if detail.modified_at is not None:
                     row = detail.row
-                    wish = (id, row.name, detail.modified_at)
-                    times.setdefault(row.directory, []).append(wish)
-        for wishes in times.values():
-            for id, reason in await self._set_times_in_folder(wishes):
+                    entry = (id, row.name, detail.modified_at)
+                    times.setdefault(row.directory, []).append(entry)
+        for entries in times.values():
+            for id, reason in await self._set_times_in_folder(entries):
                 notice = Notice(NoticeCode.TIME_NOT_SET, (reason,))
                 self._report_failure("timestamp", id, notice)
         for id in ids:
             self._after_time(id)
 
     async def _set_times_in_folder(
-        self, wishes: list[tuple[DownloadId, str, float]]
+        self, entries: list[tuple[DownloadId, str, float]]
     ) -> list[tuple[DownloadId, str]]:
         from tui.postprocess.mtime import set_times
 
         try:
-            folder = await self._service.open_folder(wishes[0][0])
+            folder = await self._service.open_folder(entries[0][0])
         except FetchError as error:
-            return [(id, str(error)) for id, _, _ in wishes]
+            return [(id, str(error)) for id, _, _ in entries]
         try:
-            return await asyncio.to_thread(set_times, folder, wishes)
+            return await asyncio.to_thread(set_times, folder, entries)
         finally:
             os.close(folder)
 

@@ -97,7 +97,6 @@ class StatusReader:
 
     def __init__(self, service: DownloadService, gids: Gids, output_dir: str) -> None:
         self._service = service
-        self._gids = gids
         self._output_dir = output_dir
         self._fields: dict[str, Callable[[DownloadSnapshot], Any]] = {
             "gid": lambda row: gids.of(row.id),

@@ -48,7 +48,6 @@ class Link:
         self.settings: dict[str, str] = {}
         self.on_change: Callable[[], object] = _do_nothing
         self._process: tuple[int, float] | None = None
-        self._connection: Connection | None = None
         self._keeping: asyncio.Task[None] | None = None
 
     @property

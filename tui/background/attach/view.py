@@ -13,6 +13,7 @@ import asyncio
 from collections import deque
 from contextlib import suppress
 from itertools import chain, islice
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from tui import __version__
@@ -29,7 +30,7 @@ from tui.background.finder import read_query
 from tui.background.protocol import PROTOCOL, ROWS_LIMIT, Code, RequestError
 from tui.core.download import ACTIVE, DownloadState
 from tui.core.events import DownloadEvent, Queued
-from tui.core.snapshot import EngineSnapshot
+from tui.core.snapshot import DownloadSnapshot, EngineSnapshot
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from tui.core.events import Event
     from tui.core.listing.query import DownloadQuery
     from tui.core.service import DownloadService
-    from tui.core.snapshot import DownloadSnapshot
 
 FRAME_S: Final = 0.1
 """Shortest time between two frames that the client did not ask for."""
@@ -348,11 +348,6 @@ class ClientView:
         return list(islice(unsent, _NAMED_LIMIT))
 
 
-def _fixed(row: DownloadSnapshot) -> tuple[Any, ...]:
-    """Return the fields that change rarely."""
-    return row[:8] + row[13:15] + row[16:]
-
-
 def _live(row: DownloadSnapshot) -> tuple[Any, ...]:
     """Return the id and the fields that change while a download runs."""
     return (
@@ -375,6 +370,10 @@ LIVE_FIELDS: Final = (
     "retry_in_s",
 )
 """The fields of a row in ``live``, after the id."""
+_fixed: Final = attrgetter(
+    *(name for name in DownloadSnapshot._fields if name not in LIVE_FIELDS)
+)
+"""Returns all other fields, which change rarely."""
 
 
 class _Timer:

@@ -14,7 +14,6 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from tui.core.download import DownloadState
 from tui.core.quick.named_tuple import NamedTuple
 from tui.ui.keys import conditions as when
 from tui.ui.keys.synonyms import synonyms_of
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tui.ui.keys.conditions import ActionState
-
-_S = DownloadState
 
 
 class Group(Enum):
