@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from tui.core.clock import SystemClock
@@ -69,8 +70,6 @@ async def open_engine(
         await folders.close()
         await writer.close()
         raise
-    queue = DownloadQueue(settings.per_host, settings.hosts)
-    queue.remembered = remembered
     context = EngineContext(
         settings=settings,
         clock=clock,
@@ -79,7 +78,7 @@ async def open_engine(
         writer=writer,
         folders=folders,
         registry=DownloadRegistry(clock),
-        queue=queue,
+        queue=_new_queue(settings, remembered),
         bus=EventBus(),
         mirrors=MirrorSelector(),
         limiter=Limiter(settings.rate_limit, clock),
@@ -87,10 +86,20 @@ async def open_engine(
     )
     if config.cookie_file is not None and config.cookie_file.notice is not None:
         context.bus.publish_to_all(RunNotice(clock.wall(), config.cookie_file.notice))
+    asyncio.get_running_loop().run_in_executor(None, _load_late_modules)
     engine = Engine(context, host_limits)
     if session is not None:
         session.follow(engine, context)
     return engine
+
+
+def _load_late_modules() -> None:
+    """Load what only some downloads use, beside the first ones.
+
+    An import opens a file, so it would fail once descriptors have run out.
+    """
+    for name in ("hashlib", "http", "email.utils"):
+        import_module(name)
 
 
 def _read_files(
@@ -99,6 +108,12 @@ def _read_files(
     """Return what settings name in files, and the limits that hosts had before."""
     remembered = host_limits.load(now) if host_limits is not None else {}
     return load_session_config(settings), remembered
+
+
+def _new_queue(settings: Settings, remembered: Mapping[str, int]) -> DownloadQueue:
+    queue = DownloadQueue(settings.per_host, settings.hosts)
+    queue.remembered = remembered
+    return queue
 
 
 def _new_writer(settings: Settings, clock: Clock) -> DiskWriter:
