@@ -80,6 +80,17 @@ def test_an_end_is_cut_only_if_another_connection_can_be_in_time() -> None:
     assert take(pool, is_warm=True) is not None
 
 
+def test_a_throttled_connection_takes_gaps_only() -> None:
+    pool = SegmentScheduler([(0, 8 << 20), (8 << 20, 16 << 20)])
+    for _ in range(2):
+        assert pool.has_work_for(0, 0.0, gaps_only=True)
+        assert pool.take(-1, only_there=False, url=URL, now=0.0, gaps_only=True)
+    assert not pool.has_work_for(0, 9.0, gaps_only=True)
+    assert pool.has_work_for(0, 9.0)
+    assert pool.take(-1, only_there=False, url=URL, now=9.0, gaps_only=True) is None
+    assert take(pool, now=9.0) is not None
+
+
 def test_an_open_response_continues_into_the_gap_after_it() -> None:
     pool = SegmentScheduler([(0, 100), (100, 200), (200, 300)])
     first = take(pool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from tui.core.download import DownloadState as S
 from tui.core.settings import HostRule
 from tui.demo.pattern import Pattern
 from tui.demo.script import ResponseScript
+from tui.engine.download.segments import Segment, SegmentScheduler
 from tui.net.limiter import Limiter
 
 if TYPE_CHECKING:
@@ -88,3 +90,43 @@ async def test_a_limit_that_is_set_meanwhile_counts_from_then_on(
     left = body.size - before
     assert left - (4 << 20) <= charged[GIB] <= left + (512 << 10)
     assert charged[GIB] > 0
+
+
+@pytest.mark.parametrize("is_throttled", [True, False])
+async def test_a_throttled_transfer_requests_no_range_twice(
+    server: ScriptedServer,
+    start: Start,
+    monkeypatch: pytest.MonkeyPatch,
+    is_throttled: bool,
+) -> None:
+    """Its connections wait for the limit: that they are slow shows nothing else."""
+    interrupted: list[Segment] = []
+    forever = asyncio.Event()
+
+    async def take(self: Limiter, nbytes: int) -> None:
+        if is_throttled:
+            await forever.wait()
+
+    monkeypatch.setattr(Limiter, "take", take)
+    monkeypatch.setattr(Segment, "interrupt", lambda self: interrupted.append(self))
+    monkeypatch.setattr(
+        SegmentScheduler, "slow_segments", lambda self, now: list(self.segments)
+    )
+    stuck = ResponseScript(Pattern(4_000_000, 1), etag='"1"', stall_after=100_000)
+    async with start(segments=3, rate_limit=GIB) as engine:
+        engine.add([request_for(server.add("/stuck", stuck))])
+        running = engine._context.registry.running
+
+        def all_began() -> bool:
+            seen = [one for transfer in running for one in transfer.segment_snapshots()]
+            return len(seen) == 3 and all(one.at > one.start for one in seen)
+
+        await until(engine, all_began)
+        (transfer,) = running
+        now = engine._context.clock.monotonic()
+        for seconds in range(1, 4):
+            transfer.tick(now + seconds)
+        interrupted.clear()
+        transfer.tick(now + 4)
+        assert bool(interrupted) is not is_throttled
+        forever.set()

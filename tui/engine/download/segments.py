@@ -173,6 +173,7 @@ class SegmentScheduler:
         url: str,
         now: float,
         is_warm: bool = False,
+        gaps_only: bool = False,
     ) -> Segment | None:
         """Give a connection its next segment, or ``None`` when none is left for it.
 
@@ -187,13 +188,14 @@ class SegmentScheduler:
             url: for display.
             now: monotonic seconds.
             is_warm: a connection is open for it and has left slow start.
+            gaps_only: take nothing from segments that run.
         """
         at = next((i for i, gap in enumerate(self.gaps) if gap[0] == position), None)
         if at is None and self.gaps and not only_there:
             at = 0
         if at is not None:
             segment = Segment(*self.gaps.pop(at), url, now)
-        elif only_there or self.gaps:
+        elif only_there or gaps_only or self.gaps:
             return None
         else:
             other = self._steal(url, now, is_warm=is_warm) or self._race(url, now)
@@ -254,16 +256,23 @@ class SegmentScheduler:
             if segment.end is not None:
                 segment.end = segment.at
 
-    def has_work_for(self, connections: int, now: float) -> bool:
+    def has_work_for(
+        self, connections: int, now: float, *, gaps_only: bool = False
+    ) -> bool:
         """Return True if another connection would get a segment.
 
         Args:
             connections: idle connections that get a segment first.
             now: monotonic seconds.
+            gaps_only: as for ``take``.
         """
-        if len(self.gaps) > connections or self._cut() is not None:
+        if len(self.gaps) > connections:
             return True
-        return not self.gaps and self._slowest(now) is not None
+        if gaps_only:
+            return False
+        return self._cut() is not None or (
+            not self.gaps and self._slowest(now) is not None
+        )
 
     def slow_segments(self, now: float) -> list[Segment]:
         """Return segments far slower than the others: better requested again.

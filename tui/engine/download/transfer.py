@@ -53,6 +53,11 @@ AUTO_CONNECTIONS = 4
 """Connections of a large file at most, with a fixed concurrency."""
 MANY_CONNECTIONS, LONG_S = 8, 4.0
 """A file that has so many connections and takes so many more seconds gets more."""
+THROTTLED_SPEED = 0.7
+"""Share of the limit of its origin from which a transfer counts as throttled."""
+THROTTLED_SHARE = 0.3
+"""Share of their time that the connections of a throttled transfer wait for the limit.
+"""
 LEAST_REQUEST_S = 0.1
 """What a request may cost at least when its range is weighed against it."""
 CHECKPOINT_S = 1.0
@@ -311,6 +316,7 @@ class Transfer:
             url=self._opener.mirror(self._scheduler.segments),
             now=self._context.clock.monotonic(),
             is_warm=is_warm,
+            gaps_only=self._is_throttled(),
         )
 
     def _wanted(self) -> int:
@@ -363,13 +369,13 @@ class Transfer:
         """
         if self._is_finishing or self._fatal is not None:
             return
-        now = self._context.clock.monotonic()
+        now, gaps_only = self._context.clock.monotonic(), self._is_throttled()
         wanted = self._wanted()
         running = self.connections() + own
         if wanted > running and self._retry_at <= now:
             for _ in range(wanted - running):
                 idle = sum(1 for s in self._tasks.values() if s is None) + own
-                if not self._scheduler.has_work_for(idle, now):
+                if not self._scheduler.has_work_for(idle, now, gaps_only=gaps_only):
                     break
                 task = asyncio.create_task(self._connect(None, None))
                 self._tasks[task] = None
@@ -401,9 +407,28 @@ class Transfer:
 
     def _restart_slow(self, now: float) -> None:
         """Request segments again that are far slower than the others."""
-        if not self.refuses_ranges:
+        if not (self.refuses_ranges or self._is_throttled()):
             for segment in self._scheduler.slow_segments(now):
                 segment.interrupt()
+
+    def _is_throttled(self) -> bool:
+        """Return True if its segments are slow because of our rate limits.
+
+        Then other connections bring nothing, and ranges that are requested again cost
+        what the closed connections have already received.
+        """
+        if self._window.shares().limiter >= THROTTLED_SHARE:
+            return True
+        limiters = self._context.session.limiters
+        origin = self.download.origin
+        rate = limiters.rate(origin) if limiters.is_used else None
+        if rate is None:
+            return False
+        # Its responses wait for the limit of the origin themselves, which counts as
+        # waiting for the network.
+        running = self._context.registry.running
+        speed = sum(one.speed() for one in running if one.download.origin == origin)
+        return speed >= THROTTLED_SPEED * rate
 
     def _on_disk_error(self, error: FetchError) -> None:
         self._fatal = self._fatal or error
