@@ -14,6 +14,7 @@ from tests.ui.dashboards import dashboard
 from tests.ui.latency import Terminal
 from tui.cli import preflight
 from tui.headless.terminal import can_show_dashboard, dashboard_problem
+from tui.ui.terminal.driver import GuardedDriver
 from tui.ui.terminal.writer import BACKLOG, TerminalWriter
 
 
@@ -204,3 +205,27 @@ def test_the_dashboard_is_drawn_on_the_terminal_if_stderr_is_a_file(
     text = log.read_text() if log.exists() else ""
     assert "\x1b" not in text, "at most the summary"
     assert "ubuntu-24" not in text.partition("\n")[0]
+
+
+def test_input_ends_as_soon_as_it_is_woken():
+    """Textual sets the event only after the wake-up, when the thread waits again."""
+    driver = GuardedDriver.__new__(GuardedDriver)
+    driver._debug = False
+    driver.exit_event = threading.Event()
+    driver.fileno, keys = os.pipe()
+    driver._wake_from, driver._wake_by = os.pipe()
+    os.set_blocking(driver._wake_from, False)
+    is_reading = threading.Event()
+    driver.process_message = lambda message: is_reading.set()
+    thread = threading.Thread(target=driver.run_input_thread, daemon=True)
+    thread.start()
+    os.write(keys, b"a")
+    assert is_reading.wait(10)
+    os.write(driver._wake_by, b"x")
+    thread.join(5)
+    is_over = not thread.is_alive()
+    driver.exit_event.set()
+    thread.join(5)
+    for descriptor in (driver.fileno, keys, driver._wake_from, driver._wake_by):
+        os.close(descriptor)
+    assert is_over

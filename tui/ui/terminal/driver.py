@@ -119,7 +119,7 @@ class GuardedDriver(LinuxDriver):
     def _read_input(self) -> None:
         # Follows Textual's own loop (8.2.8), which checks ten times a second whether to
         # stop and then waits that long once more: up to 0.2 s of every exit. Here a
-        # pipe wakes it.
+        # pipe wakes and ends it; it may do so before the event is set.
         parser = XTermParser(self._debug)
         pastes = PasteReader()
         # Input is not always UTF-8: X10 mouse reports, a paste of other bytes.
@@ -129,11 +129,12 @@ class GuardedDriver(LinuxDriver):
         with SelectSelector() as selector:
             selector.register(self.fileno, EVENT_READ)
             selector.register(self._wake_from, EVENT_READ)
-            while not self.exit_event.is_set():
+            is_over = False
+            while not (is_over or self.exit_event.is_set()):
                 is_pending = pastes.is_waiting or parser._timeout_time is not None
                 for key, _ in selector.select(_PENDING_S if is_pending else _IDLE_S):
                     if key.fd == self._wake_from:
-                        os.read(self._wake_from, 64)
+                        is_over = True
                         continue
                     data = os.read(key.fd, 4096)
                     if not data:
