@@ -90,6 +90,9 @@ class DashboardApp(GuardedApp[int]):
         Binding("ctrl+q", "perform('quit')", show=False, priority=True),
     ]
 
+    _has_theme = False
+    """Whether the theme of this run has been set."""
+
     def __init__(
         self,
         service: DashboardService,
@@ -119,7 +122,7 @@ class DashboardApp(GuardedApp[int]):
         self.keymap.apply(dict(chosen.keys))
         set_current(self.keymap)
         ui_state = ui_state or UIState()
-        self.set_theme(chosen.theme or ui_state.theme)
+        self._set_first_theme(chosen.theme or ui_state.theme)
         self.complaint = wrong_theme(chosen.theme)
         """What is wrong with settings that only the dashboard can check, or ""."""
         self._preset_theme = (self.theme, ui_state.theme) if chosen.theme else None
@@ -179,8 +182,15 @@ class DashboardApp(GuardedApp[int]):
         self.theme = name if name in THEMES else DEFAULT_THEME
         self.complaint = ""
 
+    def _set_first_theme(self, name: str) -> None:
+        self.set_theme(name)
+        self._has_theme = True
+        self.stylesheet.set_variables(self.get_css_variables())
+
     def get_css_variables(self) -> dict[str, str]:
         """Return the colors of the current theme for the style sheets."""
+        if not self._has_theme:
+            return {}  # Textual asks before there is a choice; mixing colors takes 1 ms
         theme = self.current_theme
         defaults = self.get_theme_variable_defaults()
         self.theme_variables = {**defaults, **colors_of(theme), **theme.variables}
