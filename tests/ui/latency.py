@@ -188,11 +188,9 @@ class Sweeper(threading.Thread):
     def run(self) -> None:
         while self.folder.exists():
             time.sleep(0.25)
-            for entry in [*os.scandir(self.folder)]:
-                if entry.name.endswith(".bin"):
-                    with suppress(
-                        FileNotFoundError
-                    ):  # everything is deleted at the end
+            with suppress(FileNotFoundError):  # everything is deleted at the end
+                for entry in [*os.scandir(self.folder)]:
+                    if entry.name.endswith(".bin"):
                         os.unlink(entry.path)
                         self.swept += 1
 
