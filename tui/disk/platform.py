@@ -270,7 +270,7 @@ def start_sync(fd: int) -> None:
             return
 
 
-def raise_descriptor_limit(most: int = 65_536) -> None:
+def raise_descriptor_limit(most: int = 65_536) -> int:
     """Raise the soft limit of open files to the hard one.
 
     The usual soft limit, 1024 or 256, exists for programs that use ``select``.
@@ -278,18 +278,24 @@ def raise_descriptor_limit(most: int = 65_536) -> None:
     Args:
         most: enough for every concurrency; the hard limit may be a billion, which
             makes some programs slow that a hook may start.
+
+    Returns:
+        The soft limit from now on, at most ``most``.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     limit = most if hard == resource.RLIM_INFINITY else min(hard, most)
-    if soft == resource.RLIM_INFINITY or soft >= limit:
-        return
+    if soft == resource.RLIM_INFINITY:
+        return most
+    if soft >= limit:
+        return min(soft, most)
     # macOS accepts no more than OPEN_MAX, whatever the hard limit says.
     for wanted in (limit, 10_240):
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
         except (OSError, ValueError):
             continue
-        return
+        return max(soft, wanted)
+    return soft
 
 
 def lock(fd: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
     from tui.net.session_config import SessionConfig
 
 
+_MANY_DESCRIPTORS = 1024
+"""A limit that no run reaches in its first second."""
+_LATE_S = 1.0
+
+
 async def open_engine(
     settings: Settings,
     *,
@@ -56,7 +62,7 @@ async def open_engine(
         LocalError: the output directory or a file of the settings cannot be used.
     """
     clock = clock or SystemClock()
-    raise_descriptor_limit()
+    descriptors = raise_descriptor_limit()
     writer = _new_writer(settings, clock)
     folders = OutputFolders(settings.output_dir, writer)
     try:
@@ -86,11 +92,18 @@ async def open_engine(
     )
     if config.cookie_file is not None and config.cookie_file.notice is not None:
         context.bus.publish_to_all(RunNotice(clock.wall(), config.cookie_file.notice))
-    asyncio.get_running_loop().run_in_executor(None, _load_late_modules)
+    _load_later(descriptors)
     engine = Engine(context, host_limits)
     if session is not None:
         session.follow(engine, context)
     return engine
+
+
+def _load_later(descriptors: int) -> None:
+    """Load late modules soon, or when the first frame and short runs are over: 3 ms."""
+    loop = asyncio.get_running_loop()
+    load = partial(loop.run_in_executor, None, _load_late_modules)
+    loop.call_later(0.0 if descriptors < _MANY_DESCRIPTORS else _LATE_S, load)
 
 
 def _load_late_modules() -> None:
