@@ -15,7 +15,7 @@ from tui.disk.writer import DiskWriter
 
 @pytest.fixture
 async def writer(monkeypatch):
-    monkeypatch.setattr(scheduler, "_cores", lambda: 1)
+    monkeypatch.setattr(scheduler, "cores", lambda: 1)
     writer = DiskWriter(
         writers=4, in_flight_limit=1 << 30, fsync=False, clock=SystemClock()
     )

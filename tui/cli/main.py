@@ -26,6 +26,7 @@ from tui.cli.preflight import (
     title_of,
 )
 from tui.cli.program import Program
+from tui.core.rules.exit_status import INTERRUPTED, USAGE_ERROR
 from tui.core.text.units import use_units
 
 if TYPE_CHECKING:
@@ -45,8 +46,6 @@ if TYPE_CHECKING:
     from tui.rpc.config import RpcConfig
     from tui.ui.exit import AfterExit
 
-USAGE_ERROR = 2
-INTERRUPTED = 130
 _STORES = ("s3:/", "gs:/", "az:/")
 """Starts of sources and destinations in object stores; paths have one slash less."""
 

@@ -18,6 +18,7 @@ import click
 
 from tui.cloud.address import Address, from_path, is_address, parse_address
 from tui.cloud.errors import CloudError
+from tui.core.rules.exit_status import USAGE_ERROR
 from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from tui.core.request import DownloadRequest
     from tui.core.settings import Settings
 
-USAGE_ERROR = 2
 SIGNED_S = 7 * 24 * 3600
 """Seconds for which the URL of a source is valid: the most that S3 allows."""
 

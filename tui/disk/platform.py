@@ -320,3 +320,10 @@ def lock_surely(fd: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def cores() -> int:
+    """Return the number of processor cores that this process may use, at least 1."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1

@@ -31,6 +31,7 @@ from tui.disk.batches import (
     WriteBatch,
 )
 from tui.disk.direct_copy import LINGER_S, DirectCopy
+from tui.disk.platform import cores
 from tui.disk.small_files import SLOW_SYNC_S, SmallFile, SmallFileBatch
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class ThreadGovernor:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._started_s: dict[Batch, float] = {}
-        self._limits = {SmallFileBatch: 1, WriteBatch: _cores()}
+        self._limits = {SmallFileBatch: 1, WriteBatch: cores()}
         self._is_slow: dict[type[Batch], bool] = {
             SmallFileBatch: False,
             WriteBatch: False,
@@ -107,12 +108,6 @@ def lower_thread_priority() -> None:
         with suppress(OSError):
             nice = os.getpriority(os.PRIO_PROCESS, thread) + _NICE
             os.setpriority(os.PRIO_PROCESS, thread, nice)
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class WriteQueue:

@@ -7,12 +7,11 @@ import os
 import signal
 from typing import TYPE_CHECKING, Self
 
+from tui.core.rules.exit_status import INTERRUPTED
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
-
-INTERRUPTED = 130
-"""Exit status of an interrupted run: 128 + SIGINT, as in shells."""
 
 
 class Interrupts:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tui.core.download import UNFINISHED, DownloadState
+from tui.core.rules.exit_status import INTERRUPTED
 from tui.core.text.units import (
     format_duration,
     format_elapsed,
@@ -52,7 +53,7 @@ class RunResult:
     def exit_status(self) -> int:
         """Return 0 if all is done, 1 if not, 130 if the run was interrupted."""
         if self.interruption:
-            return 130
+            return INTERRUPTED
         if self.post_processing_failures:
             return 1
         return int(self.snapshot.counts[DownloadState.DONE] < self.snapshot.total)

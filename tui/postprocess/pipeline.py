@@ -31,6 +31,7 @@ from tui.core.events import (
 )
 from tui.core.notices import Notice, NoticeCode
 from tui.core.postprocess import is_wanted
+from tui.core.rules.exit_status import INTERRUPTED
 from tui.core.text.sanitize import sanitize
 from tui.messages import notice_text
 from tui.postprocess.hooks import Ended, HookRunner, placeholder_notice
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
     from tui.postprocess.log_file import LogFile
     from tui.postprocess.unpack.pool import UnpackPool
 
-INTERRUPTED = 130
 
 log = logging.getLogger(__name__)
 

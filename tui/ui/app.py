@@ -24,10 +24,11 @@ from textual.worker import WorkerFailed
 
 from tui.config.precedence import DashboardSettings
 from tui.core.listing.query import DownloadQuery, View
+from tui.core.rules.exit_status import INTERRUPTED
 from tui.core.text.units import format_duration, use_units
 from tui.messages import attachment_title, detached_text
 from tui.ui.actions.batch_runner import finish
-from tui.ui.exit import INTERRUPTED, AfterExit, exit_status
+from tui.ui.exit import AfterExit, exit_status
 from tui.ui.keys.keymap import Keymap, set_current
 from tui.ui.main_screen import MainScreen
 from tui.ui.panes.pane import Pane

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from tui.core.download import ACTIVE, DownloadState
 from tui.core.quick.named_tuple import NamedTuple
+from tui.core.rules.exit_status import INTERRUPTED
 from tui.ui.keys.keymap import key_of
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from tui.ui.poller import EnginePoller
 
 T = TypeVar("T")
-INTERRUPTED = 130
-"""Exit status of an unfinished run: 128 + SIGINT, as in shells."""
 JUST_ENDED_S = 2.0
 """For so long after the last download has ended, quitting still asks."""
 TWICE_S = 2.0

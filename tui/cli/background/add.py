@@ -14,13 +14,12 @@ from tui.cli.background.connection import (
     name_option,
     run,
 )
+from tui.core.rules.exit_status import USAGE_ERROR
 from tui.core.text.units import plural
 
 if TYPE_CHECKING:
     from tui.background.client import Connection
     from tui.core.request import DownloadRequest
-
-USAGE_ERROR = 2
 
 
 @click.command(no_args_is_help=True)

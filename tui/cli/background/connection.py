@@ -32,7 +32,6 @@ T = TypeVar("T")
 
 NOT_RUNNING = 3
 """Exit status if there is no background process, as of ``service NAME status``."""
-INTERRUPTED = 130
 _COMPLETION_TIMEOUT_S = 1.0
 
 

@@ -16,7 +16,6 @@ from tui.background.address import address_of, running
 from tui.background.client import ConnectionLost, NotRunning, connect
 from tui.background.protocol import RequestError
 from tui.cli.background.connection import (
-    INTERRUPTED,
     NoProcess,
     clean,
     echo_json,
@@ -28,6 +27,7 @@ from tui.cli.background.connection import (
     run,
     targets_argument,
 )
+from tui.core.rules.exit_status import INTERRUPTED
 
 if TYPE_CHECKING:
     from tui.background.address import Address

@@ -21,6 +21,7 @@ from tui.config.precedence import ORDER
 from tui.config.registry import BY_KEY, HOST_KEYS, OPTIONS, THEMES, find
 from tui.config.sample import sample
 from tui.config.values import Kind
+from tui.core.rules.exit_status import USAGE_ERROR
 from tui.core.text.sanitize import sanitize
 from tui.sources.readers.shell_words import split_words
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from tui.config.editor import ConfigFile
     from tui.config.errors import Problem
     from tui.config.option import Option
-
-USAGE_ERROR = 2
 
 
 @click.group(no_args_is_help=True)

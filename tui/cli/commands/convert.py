@@ -14,13 +14,13 @@ from tui.cli.load_settings import (
     prompt_for_passwords,
 )
 from tui.cli.options import CommandLine
+from tui.core.rules.exit_status import USAGE_ERROR
 from tui.core.settings import Settings
 from tui.sources.writers import ListFormat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-USAGE_ERROR = 2
 _FORMATS = [format.value for format in ListFormat]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tui.core.rules.exit_status import USAGE_ERROR
 from tui.core.settings import MAX_CONCURRENCY
 from tui.core.text.sanitize import sanitize
 from tui.core.text.units import parse_size
@@ -22,7 +23,6 @@ from tui.lab.server_process import ServerProfile
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-USAGE_ERROR = 2
 FAILED = 1
 _PROFILE = ServerProfile()
 _DISK_LATENCY_MS = 20.0

@@ -18,6 +18,7 @@ from tui.cli.load_settings import build_settings, load_settings
 from tui.cli.object_store import destination_of, end_process
 from tui.cli.options import Parameter, parameters, read_command_line
 from tui.config.option import Group
+from tui.core.rules.exit_status import INTERRUPTED, USAGE_ERROR
 from tui.core.text.sanitize import sanitize
 from tui.core.text.units import plural
 
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from tui.scale.job import JobOptions, OpenJob, Part
     from tui.scale.pool import Pool
 
-USAGE_ERROR = 2
-INTERRUPTED = 130
 _SHARD_SIZE = 5000
 _CLUSTER_PARTS = 32
 """Workers for which a plan for a cluster is cut."""

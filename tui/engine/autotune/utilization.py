@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from tui.core.diagnosis import NO_DIAGNOSIS
 from tui.core.download import DownloadState
 from tui.core.quick.named_tuple import NamedTuple
+from tui.disk.platform import cores
 from tui.engine.autotune.bottleneck import Measures, diagnose
 from tui.engine.autotune.controller import MAX_CONCURRENCY
 from tui.engine.metrics.wait_times import WINDOW_S, UtilizationWindow
@@ -61,7 +61,7 @@ class UtilizationMeter:
         self._full_level = 0
         self._levels: dict[int, tuple[float, float]] = {}
         """Speed and time at each concurrency whose slots were all busy."""
-        self._processors = _processors()
+        self._processors = cores()
         self.diagnosis = NO_DIAGNOSIS
         self.measures = Measures()
 
@@ -172,9 +172,3 @@ class UtilizationMeter:
             and speed >= current[0] * FLAT
             for other, (speed, at) in self._levels.items()
         )
-
-
-def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1

@@ -7,6 +7,7 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING
 
+from tui.core.rules.exit_status import INTERRUPTED
 from tui.lab.race import Race, State
 from tui.lab.report.export import report_of
 from tui.lab.report.formatting import format_seconds
@@ -67,5 +68,5 @@ def _print(line: str) -> None:
 def exit_status(race: Race, *, is_complete: bool) -> int:
     """Return 0; 1 if a strategy failed or results differ; 130 if interrupted."""
     if not is_complete:
-        return 130
+        return INTERRUPTED
     return 0 if race.is_clean else 1
