@@ -61,8 +61,8 @@ async def test_full_disk_behind_stdout_prints_one_line(command: str, tmp_path):
 async def test_ctrl_c_during_convert_exits_with_130_silently(tmp_path):
     process = await start("convert", "-", cwd=tmp_path)
     assert process.stdin is not None
-    # More than the pipe buffer: once all is written, the command is reading.
-    process.stdin.write(b"https://example.org/a\n" * 10_000)
+    # More than all buffers hold: once it is written, the command is reading.
+    process.stdin.write(b"https://example.org/a\n" * 100_000)
     await process.stdin.drain()
     process.send_signal(signal.SIGINT)
     ended = await finish(process)
