@@ -80,6 +80,11 @@ _ON_KEYS = (
 """Modules that keys need; without them the first frame comes sooner."""
 
 
+_LOAD_AFTER_S = 1.0
+"""Delay before they are loaded: a run that is over sooner needs none of them. A key
+that comes before loads them, which takes 4 ms."""
+
+
 def _load_for_keys() -> None:
     for name in _ON_KEYS:
         import_module(name)
@@ -261,7 +266,8 @@ class MainScreen(Screen[None]):
             self.notify(message, severity="warning")
         self.add_queue.begin(self._requests)
         self.tick()
-        self.run_in_background(partial(asyncio.to_thread, _load_for_keys))
+        load = partial(asyncio.to_thread, _load_for_keys)
+        self.set_timer(_LOAD_AFTER_S, partial(self.run_in_background, load))
 
     def on_unmount(self) -> None:
         """Unsubscribe from the engine."""
