@@ -9,6 +9,7 @@ import asyncio
 import os
 import socket
 import threading
+from concurrent.futures import Future, wait
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from tui.scale.worker import JobSpec, Lease, ShardResult, WorkerLimits
 
 _STATUS_TIMEOUT_S = 2.0
+_END_TIMEOUT_S = 5.0
+"""Time that shards have to end once their worker is closed."""
 
 
 async def hello(root: str, job: str) -> dict[str, Any]:
@@ -57,15 +60,26 @@ class _WorkerThread:
         self.root = spec.root
         self._worker = ShardWorker(spec, name, limits)
         self._loop = _new_loop()
+        self._is_closed = False
+        self._running: set[Future[ShardResult]] = set()
         threading.Thread(
             target=self._loop.run_forever, name="fetchtui-worker", daemon=True
         ).start()
 
     def run(self, lease: Lease) -> ShardResult:
-        """Run a lease; called in a thread of Dask."""
-        return asyncio.run_coroutine_threadsafe(
-            self._worker.run(lease), self._loop
-        ).result()
+        """Run a lease; called in a thread of Dask.
+
+        Raises:
+            CancelledError: the worker was closed, and did not end in time.
+        """
+        future = asyncio.run_coroutine_threadsafe(self._worker.run(lease), self._loop)
+        self._running.add(future)
+        if self._is_closed:  # nothing would run it
+            future.cancel()
+        try:
+            return future.result()
+        finally:
+            self._running.discard(future)
 
     def call(self, name: str, *arguments: Any) -> None:
         """Call a method of the worker on its loop, without waiting."""
@@ -88,6 +102,11 @@ class _WorkerThread:
             future.result(10)
         except TimeoutError:
             future.cancel()
+        # The loop has to end the shards first, since threads of Dask wait for them.
+        self._is_closed = True
+        _, late = wait(tuple(self._running), _END_TIMEOUT_S)
+        for each in late:
+            each.cancel()
         self._loop.call_soon_threadsafe(self._loop.stop)
 
 
