@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -100,10 +99,15 @@ async def open_engine(
 
 
 def _load_later(descriptors: int) -> None:
-    """Load late modules soon, or when the first frame and short runs are over: 3 ms."""
+    """Load late modules when the first frame and short runs are over: 3 ms.
+
+    With few descriptors, that could be too late.
+    """
+    if descriptors < _MANY_DESCRIPTORS:
+        _load_late_modules()
+        return
     loop = asyncio.get_running_loop()
-    load = partial(loop.run_in_executor, None, _load_late_modules)
-    loop.call_later(0.0 if descriptors < _MANY_DESCRIPTORS else _LATE_S, load)
+    loop.call_later(_LATE_S, loop.run_in_executor, None, _load_late_modules)
 
 
 def _load_late_modules() -> None:

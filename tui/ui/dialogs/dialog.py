@@ -175,7 +175,8 @@ class Dialog(ModalScreen[Result]):
     @property
     def is_whole(self) -> bool:
         """Whether the widgets are there: when the program ends, they go first."""
-        return not self.app._exit and self in self.app.screen_stack
+        app = self.app
+        return app._running and not app._exit and self in app.screen_stack
 
     def start(
         self,
