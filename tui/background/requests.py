@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tui.core.request import Checksum, DownloadRequest, Pieces, check_url
 from tui.core.settings import OnExists
+from tui.core.text.request_fields import fields_of
 from tui.sources.values import parse_folder, parse_header, parse_output_path
 
 if TYPE_CHECKING:
@@ -21,25 +22,8 @@ def encode_request(request: DownloadRequest) -> dict[str, Any]:
 
     They stay on this machine or on ``ssh``, and are needed for the download.
     """
-    fields: dict[str, Any] = {"urls": list(request.mirrors)}
-    if request.name is not None:
-        fields["name"] = request.name
-    if request.directory is not None:
-        fields["directory"] = request.directory
-    if request.checksum is not None:
-        fields["checksum"] = str(request.checksum)
-    if request.headers:
-        fields["headers"] = [list(pair) for pair in request.headers]
-    if request.size is not None:
-        fields["size"] = request.size
-    if request.source:
-        fields["source"] = request.source
-    if request.on_exists is not None:
-        fields["on_exists"] = request.on_exists.value
-    if request.pieces is not None:
-        algorithm, length, digests = request.pieces
-        fields["pieces"] = [algorithm, length, list(digests)]
-    return fields
+    fields = fields_of(request)
+    return {"urls": fields.pop("mirrors"), **fields}
 
 
 def decode_requests(values: object) -> list[DownloadRequest]:

@@ -1,4 +1,4 @@
-"""A request as JSON values, in our own files: sessions, and plans of large jobs.
+"""A request as JSON values, in our own files and messages.
 
 What other processes send is checked more strictly, in ``background/requests.py``.
 """
@@ -24,7 +24,7 @@ _TYPES: dict[str, type] = {
 
 
 def fields_of(request: DownloadRequest) -> dict[str, Any]:
-    """Return the fields that are set, ready for ``json.dumps``.
+    """Return the fields that are set, as JSON values.
 
     The result contains all headers and logins.
     """
@@ -38,14 +38,14 @@ def fields_of(request: DownloadRequest) -> dict[str, Any]:
     if request.checksum is not None:
         values["checksum"] = str(request.checksum)
     if request.headers:
-        values["headers"] = request.headers
+        values["headers"] = [list(pair) for pair in request.headers]
     if request.size is not None:
         values["size"] = request.size
     if request.on_exists is not None:
         values["on_exists"] = request.on_exists.value
     if request.pieces is not None:
-        pieces = request.pieces
-        values["pieces"] = [pieces.algorithm, pieces.length, pieces.digests]
+        algorithm, length, digests = request.pieces
+        values["pieces"] = [algorithm, length, list(digests)]
     return values
 
 
