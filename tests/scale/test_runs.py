@@ -237,9 +237,8 @@ async def test_a_lane_that_moves_to_another_worker_takes_its_part_of_the_limit_a
     check_files(tmp_path, urls)
 
 
-async def test_a_new_run_stops_shards_of_a_killed_one(tmp_path, hosts):
-    """A Dask worker goes on with its task when the command that gave it is killed."""
-    hosts.delay_s = 60
+def leased(tmp_path, hosts):
+    """A job with one download, and the lease of its only shard."""
     path = tmp_path / "l.txt"
     path.write_text(f"{hosts.url(1, '/100/1.bin')}\n")
     root = tmp_path / "out" / ".fetchtui-scale"
@@ -247,14 +246,20 @@ async def test_a_new_run_stops_shards_of_a_killed_one(tmp_path, hosts):
     job = open_job(options, Settings(), None, lambda *_: None)
     (shard,) = job.layout.shards
     generation = manifest.next_generation(job.paths, shard.id)
-    lease = Lease(shard, job.layout.lanes[shard.lane], generation)
     spec = JobSpec("old", str(root), str(tmp_path / "out"), "files", Settings())
+    return spec, Lease(shard, job.layout.lanes[shard.lane], generation)
+
+
+async def test_a_new_run_stops_shards_of_a_killed_one(tmp_path, hosts):
+    """A Dask worker goes on with its task when the command that gave it is killed."""
+    hosts.delay_s = 60
+    spec, lease = leased(tmp_path, hosts)
     limits = WorkerLimits(1, None, 0)
     old = asyncio.ensure_future(
         asyncio.to_thread(remote.run_shard, spec, "a", limits, lease)
     )
     await until(lambda: hosts.active.total() == 1)
-    answer = await remote.hello(str(root), "new")
+    answer = await remote.hello(spec.root, "new")
     assert (answer["sees_job"], answer["can_write"]) == (True, True)
     assert (await old).outcome == "cancelled"
     assert await remote.status("old") is None
@@ -264,19 +269,11 @@ async def test_a_shard_that_was_leased_again_stops(tmp_path, hosts, monkeypatch)
     """Its worker was cut off from the scheduler and does not know it."""
     monkeypatch.setattr(worker_module, "_FENCE_INTERVAL_S", 0.01)
     hosts.delay_s = 60
-    path = tmp_path / "l.txt"
-    path.write_text(f"{hosts.url(1, '/100/1.bin')}\n")
-    root = tmp_path / "out" / ".fetchtui-scale"
-    options = JobOptions((str(path),), tmp_path / "out", root, "files", 10, 1)
-    job = open_job(options, Settings(), None, lambda *_: None)
-    (shard,) = job.layout.shards
-    generation = manifest.next_generation(job.paths, shard.id)
-    spec = JobSpec("1", str(root), str(tmp_path / "out"), "files", Settings())
+    spec, lease = leased(tmp_path, hosts)
     worker = ShardWorker(spec, "a", WorkerLimits(1, None, 0))
-    lease = Lease(shard, job.layout.lanes[shard.lane], generation)
     task = asyncio.ensure_future(worker.run(lease))
     await until(lambda: hosts.active.total() == 1)
-    manifest.next_generation(job.paths, shard.id)
+    manifest.next_generation(spec.paths, lease.shard.id)
     async with asyncio.timeout(20):
         assert (await task).outcome == "superseded"
     assert worker.status().shards == ()
@@ -296,26 +293,18 @@ async def test_a_shard_can_be_cancelled_while_it_is_read(
         return read(*arguments)
 
     monkeypatch.setattr(worker_module, "read_shard", read_slowly)
-    path = tmp_path / "l.txt"
-    path.write_text(f"{hosts.url(1, '/100/1.bin')}\n")
-    root = tmp_path / "out" / ".fetchtui-scale"
-    options = JobOptions((str(path),), tmp_path / "out", root, "files", 10, 1)
-    job = open_job(options, Settings(), None, lambda *_: None)
-    (shard,) = job.layout.shards
-    generation = manifest.next_generation(job.paths, shard.id)
-    spec = JobSpec("1", str(root), str(tmp_path / "out"), "files", Settings())
+    spec, lease = leased(tmp_path, hosts)
     worker = ShardWorker(spec, "a", WorkerLimits(1, None, 0))
-    lease = Lease(shard, job.layout.lanes[shard.lane], generation)
     task = asyncio.ensure_future(worker.run(lease))
     await until(reading.is_set)
     if verb == "cancel":
-        worker.cancel(shard.id)
+        worker.cancel(lease.shard.id)
     else:
         await worker.close()
     may_go_on.set()
     async with asyncio.timeout(20):
         assert (await task).outcome == "cancelled"
-    assert manifest.listed(job.paths) == {}
+    assert manifest.listed(spec.paths) == {}
     assert not hosts.active
     await worker.close()
 
