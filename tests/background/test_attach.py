@@ -20,7 +20,7 @@ from tui.background.attach.codec import (
     encode_event,
     pack_ids,
     pack_states,
-    unpack_ids,
+    unpack_ids_iter,
     unpack_states,
 )
 from tui.background.attach.placeholders import unknown_row
@@ -38,6 +38,7 @@ from tui.background.protocol import (
 from tui.core import events
 from tui.core.download import DownloadState
 from tui.core.listing.query import DownloadQuery, SortKey
+from tui.core.listing.slices import run_at_once
 from tui.core.notices import LimitName, Notice, NoticeCode
 from tui.core.request import DownloadRequest
 from tui.core.service import REMOVED, ServiceLost
@@ -170,7 +171,7 @@ async def test_the_first_rows_of_a_new_search_come_with_its_answer():
             ids = await finish(replica.select_iter(query))
             names = [row.name for row in replica.rows(ids[:12])]
             assert names == [f"{id}.bin" for id in ids[:12]]
-        groups = await finish(replica.by_activity(DownloadQuery()))
+        groups = await finish(replica.by_activity_iter(DownloadQuery()))
         ids = [id for group in groups.ids for id in group][:60]
         assert not [row for row in replica.rows(ids) if row.name.startswith("#")]
 
@@ -286,7 +287,7 @@ async def test_changes_while_the_states_of_a_long_list_are_read_are_not_lost(
     assert len(table) == 35
     view.flush()
     for state, parts in sink.frames[0]["states"]:
-        table.confirm(unpack_ids(parts), state)
+        table.confirm(run_at_once(unpack_ids_iter(parts)), state)
     assert bytes(table.get(id) for id in range(36)) == service.states()
     view.close()
 
@@ -447,7 +448,7 @@ def test_other_events_are_refused(value):
 )
 def test_ids_survive_being_packed(ids):
     arrived = json.loads(json.dumps(list(pack_ids(ids))))
-    assert unpack_ids(arrived) == ids
+    assert run_at_once(unpack_ids_iter(arrived)) == ids
 
 
 def test_a_million_ids_in_the_order_of_adding_are_short():
@@ -459,7 +460,7 @@ def test_a_million_ids_in_the_order_of_adding_are_short():
 )
 def test_other_lists_of_ids_are_refused(parts):
     with pytest.raises(ProtocolError):
-        unpack_ids(parts)
+        run_at_once(unpack_ids_iter(parts))
 
 
 @pytest.mark.parametrize("text", [None, "?", "AAAA", pack_states(b"12")[:-8]])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tests.bench.cost import REPEATS
 from tui.core.listing.query import DownloadQuery
+from tui.core.listing.slices import run_at_once
 from tui.core.settings import Settings
 from tui.engine import open_engine
 from tui.sources.load import load_sources
@@ -62,4 +63,9 @@ def _look(meter: Meter, engine: Engine) -> None:
     meter.call(f"snapshot() {beside}", "call", 500, looks)
     meter.call(f"rows({len(ids)}) {beside}", "call", 500, rows)
     query = DownloadQuery()
-    meter.call(f"select(all) {beside}", "call", 1, lambda: engine.select(query))
+    meter.call(
+        f"select(all) {beside}",
+        "call",
+        1,
+        lambda: run_at_once(engine.select_iter(query)),
+    )

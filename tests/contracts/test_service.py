@@ -204,7 +204,7 @@ async def test_paused_downloads_keep_their_place_in_the_queue(local):
     local.service.pause_all()
     ids = await local.put(_S.QUEUED, 3)
     local.service.pause([ids[1]])
-    assert await finish(local.service.queue_order()) == ids
+    assert await finish(local.service.queue_order_iter()) == ids
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ async def test_a_download_moves_to_an_index_of_the_queue(local, index, lands_at,
     ids = await local.put(_S.QUEUED, 3)
     local.service.pause([ids[0], ids[2]])
     assert local.service.move_to(ids[2], index) == lands_at
-    assert await finish(local.service.queue_order()) == [ids[n] for n in order]
+    assert await finish(local.service.queue_order_iter()) == [ids[n] for n in order]
 
 
 async def test_many_moves_to_the_same_index_keep_the_order(local):
@@ -227,7 +227,7 @@ async def test_many_moves_to_the_same_index_keep_the_order(local):
         last = expected.pop()
         expected.insert(1, last)
         local.service.move_to(last, 1)
-        assert await finish(local.service.queue_order()) == expected
+        assert await finish(local.service.queue_order_iter()) == expected
 
 
 async def test_a_download_moves_between_two_others_and_a_watch_sees_it(local):
@@ -242,7 +242,7 @@ async def test_a_download_moves_between_two_others_and_a_watch_sees_it(local):
     assert service.move_between(ids[2], None, ids[0])
     assert service.move_between(ids[0], ids[1], None)
     expected = [ids[2], ids[3], ids[1], ids[0]]
-    assert await finish(service.queue_order()) == expected
+    assert await finish(service.queue_order_iter()) == expected
     positions = service.positions([*expected, done])
     assert positions[-1] is None
     assert positions[:-1] == sorted(positions[:-1])
@@ -259,10 +259,10 @@ async def test_between_two_downloads_there_is_no_endless_space(local):
     while service.move_between(third, first, second):
         second, third = third, second
         moves += 1
-        assert await finish(service.queue_order()) == [first, second, third]
+        assert await finish(service.queue_order_iter()) == [first, second, third]
     assert moves > 20
     assert service.move_to(third, 1) == 1
-    assert await finish(service.queue_order()) == [first, third, second]
+    assert await finish(service.queue_order_iter()) == [first, third, second]
 
 
 async def test_what_is_not_in_the_queue_has_no_index(local):
@@ -409,7 +409,7 @@ async def test_activity_groups_have_every_download_once(world):
     failed = await world.put(_S.FAILED)
     done = await world.put(_S.DONE, 2)
     paused = await world.put(_S.PAUSED)
-    groups = await finish(world.service.by_activity(ALL))
+    groups = await finish(world.service.by_activity_iter(ALL))
     assert groups.ids[Activity.FAILED] == failed
     assert groups.ids[Activity.DONE] == done
     assert groups.ids[Activity.PAUSED] == paused

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tui.core.download import Download, DownloadState
 from tui.core.listing.filter import FilterError, _compile, compile_filter
-from tui.core.listing.query import DownloadQuery, SortKey, select, select_iter
+from tui.core.listing.query import DownloadQuery, SortKey, select_iter
+from tui.core.listing.slices import run_at_once
 from tui.core.request import DownloadRequest, origin_of
 
 _S = DownloadState
@@ -93,7 +94,7 @@ ROWS = [
     ],
 )
 def test_a_filter_keeps(text, ids):
-    assert select(ROWS, DownloadQuery(text=text)) == ids
+    assert run_at_once(select_iter(ROWS, DownloadQuery(text=text))) == ids
 
 
 @pytest.mark.parametrize(
@@ -138,8 +139,8 @@ def test_any_text_is_a_filter_or_an_error(text):
 
 @given(st.sampled_from(["iso", "is:done", "host:cdn", "size:>1k", "/a.b/"]))
 def test_a_minus_inverts_a_term(term):
-    with_it = select(ROWS, DownloadQuery(text=term))
-    without = select(ROWS, DownloadQuery(text=f"-{term}"))
+    with_it = run_at_once(select_iter(ROWS, DownloadQuery(text=term)))
+    without = run_at_once(select_iter(ROWS, DownloadQuery(text=f"-{term}")))
     assert sorted(with_it + without) == list(range(len(ROWS)))
 
 
@@ -151,7 +152,7 @@ def test_a_pattern_that_takes_too_long_is_stopped(pattern):
     rows = [*ROWS, row(9, "a" * 250, _S.QUEUED, None), *ROWS]
     started = time.perf_counter()
     with pytest.raises(FilterError, match="takes too long"):
-        select(rows, DownloadQuery(text=pattern))
+        run_at_once(select_iter(rows, DownloadQuery(text=pattern)))
     assert time.perf_counter() - started < 20  # without it: years
 
 
@@ -168,7 +169,7 @@ def test_long_lists_are_filtered_in_slices():
             break
         slices += 1
     assert slices > 1
-    assert found == select(rows, query)
+    assert found == run_at_once(select_iter(rows, query))
     names = sorted((d.name for d in rows if re.search(r"\d7", d.name)), reverse=True)
     assert [rows[id].name for id in found] == names
 

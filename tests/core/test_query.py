@@ -11,9 +11,10 @@ from tui.core.listing.query import (
     FailureGroup,
     SortKey,
     View,
-    by_cause,
-    select,
+    by_cause_iter,
+    select_iter,
 )
+from tui.core.listing.slices import run_at_once
 from tui.core.request import DownloadRequest, origin_of
 
 
@@ -58,7 +59,7 @@ ROWS = [
     ],
 )
 def test_a_view_lists_its_states(view, ids):
-    assert select(ROWS, DownloadQuery(view)) == ids
+    assert run_at_once(select_iter(ROWS, DownloadQuery(view))) == ids
 
 
 def test_every_state_is_in_exactly_one_view_beside_all():
@@ -81,18 +82,20 @@ def test_every_state_is_in_exactly_one_view_beside_all():
     ],
 )
 def test_equal_rows_stay_in_the_order_of_adding(sort, ids):
-    assert select(ROWS, DownloadQuery(sort=sort)) == ids
+    assert run_at_once(select_iter(ROWS, DownloadQuery(sort=sort))) == ids
 
 
 @pytest.mark.parametrize("sort", SortKey)
 def test_reversed_order_keeps_equal_rows_in_the_order_of_adding(sort):
     same = [download(number, "same") for number in range(3)]
-    ids = select(same, DownloadQuery(sort=sort, is_reversed=True))
+    ids = run_at_once(select_iter(same, DownloadQuery(sort=sort, is_reversed=True)))
     assert ids == ([2, 1, 0] if sort is SortKey.ADDED else [0, 1, 2])
 
 
 def test_reversing_puts_the_largest_first():
-    ids = select(ROWS, DownloadQuery(sort=SortKey.SIZE, is_reversed=True))
+    ids = run_at_once(
+        select_iter(ROWS, DownloadQuery(sort=SortKey.SIZE, is_reversed=True))
+    )
     assert ids == [1, 3, 0, 4, 5, 2, 6]
 
 
@@ -108,13 +111,13 @@ def test_reversing_puts_the_largest_first():
     ],
 )
 def test_every_word_must_occur_in_name_folder_or_url(text, ids):
-    assert select(ROWS, DownloadQuery(text=text)) == ids
+    assert run_at_once(select_iter(ROWS, DownloadQuery(text=text))) == ids
 
 
 def test_a_folder_is_searched_as_well():
     row = download(0, "x")
     row.directory = "Images/new"
-    assert select([row], DownloadQuery(text="images/new/x")) == [0]
+    assert run_at_once(select_iter([row], DownloadQuery(text="images/new/x"))) == [0]
 
 
 def test_an_empty_finished_file_counts_as_complete():
@@ -122,7 +125,10 @@ def test_an_empty_finished_file_counts_as_complete():
         download(0, "half", DownloadState.DOWNLOADING, size=2, received=1),
         download(1, "empty", DownloadState.DONE, size=0),
     ]
-    assert select(rows, DownloadQuery(sort=SortKey.PROGRESS)) == [0, 1]
+    assert run_at_once(select_iter(rows, DownloadQuery(sort=SortKey.PROGRESS))) == [
+        0,
+        1,
+    ]
 
 
 def test_failures_are_grouped_by_cause():
@@ -145,11 +151,11 @@ def test_failures_are_grouped_by_cause():
         rows[id].error_kind, rows[id].status = kind, status
     rows[7].error_kind, rows[7].status = "tls", 200
     query = DownloadQuery(View.FAILED, sort=SortKey.NAME)
-    assert by_cause(rows, query) == [
+    assert run_at_once(by_cause_iter(rows, query)) == [
         FailureGroup("tls", 0, [7, 1]),
         FailureGroup("http_4xx", 403, [3]),
         FailureGroup("http_4xx", 410, [2]),
     ]
-    assert by_cause(rows, DownloadQuery(View.FAILED, text="name:x")) == [
-        FailureGroup("http_4xx", 410, [2])
-    ]
+    assert run_at_once(
+        by_cause_iter(rows, DownloadQuery(View.FAILED, text="name:x"))
+    ) == [FailureGroup("http_4xx", 410, [2])]

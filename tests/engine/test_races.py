@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from tui.core.download import ENDED
 from tui.core.download import DownloadState as S
+from tui.core.listing.slices import run_at_once
 from tui.core.request import Checksum, DownloadRequest
 from tui.core.service import Move
 from tui.core.settings import Settings
@@ -110,7 +111,7 @@ def press(
     elif verb == "per host":
         engine.set_per_host(amount)
     elif verb == "reorder":
-        engine.reorder([id, amount], list(Move)[amount % 4])
+        run_at_once(engine.reorder_iter([id, amount], list(Move)[amount % 4]))
     elif verb in ("url", "request"):
         change(engine, server, step, wanted)
     elif verb == "rate":

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from tui.core.download import DownloadState
 from tui.core.events import Failed
 from tui.core.listing.query import DownloadQuery, View
+from tui.core.listing.slices import run_at_once
 from tui.core.request import DownloadRequest
 from tui.core.settings import Settings
 from tui.engine.factory import open_engine
@@ -33,7 +34,7 @@ async def held(tmp_path, count=3):
 
 
 def seen(engine):
-    causes = engine.by_cause(DownloadQuery(View.FAILED))
+    causes = run_at_once(engine.by_cause_iter(DownloadQuery(View.FAILED)))
     return [
         *(
             (row.state, row.error, row.error_kind, row.status)

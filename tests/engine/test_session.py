@@ -13,6 +13,7 @@ from tui.core.download import DownloadState
 from tui.core.errors import LocalError
 from tui.core.events import RunNotice
 from tui.core.listing.query import DownloadQuery, View
+from tui.core.listing.slices import run_at_once
 from tui.core.notices import Notice, NoticeCode
 from tui.core.request import Checksum, DownloadRequest
 from tui.core.service import Move
@@ -85,7 +86,7 @@ def states(engine):
 
 
 def queue(engine):
-    return engine.select(DownloadQuery(View.QUEUED))
+    return run_at_once(engine.select_iter(DownloadQuery(View.QUEUED)))
 
 
 # -- as it was left --------------------------------------------------------------------
@@ -123,7 +124,7 @@ async def test_running_downloads_resume_first_and_the_rest_in_order(state, setti
     async with running(begin_session(settings, "")) as first:
         first.pause_all()
         first.add(asked(*"abcdef"))
-        first.reorder([4], Move.TOP)
+        run_at_once(first.reorder_iter([4], Move.TOP))
         put(first, 3, _S.DOWNLOADING)
         put(first, 5, _S.VERIFYING)
         put(first, 2, _S.WAITING, error="x")

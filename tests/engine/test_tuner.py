@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tests.support.until import until
 from tui.core.download import DownloadState
 from tui.core.events import LimitChanged
+from tui.core.listing.slices import run_at_once
 from tui.core.notices import AutoCode, AutoReason, LimitName
 from tui.core.request import DownloadRequest
 from tui.core.service import Move
@@ -151,7 +152,7 @@ async def test_a_dead_host_does_not_slow_the_others_down(
         engine.add(
             DownloadRequest((url.replace("127.0.0.1", "localhost"),)) for url in dead
         )
-        engine.reorder(range(20, 40), Move.TOP)
+        run_at_once(engine.reorder_iter(range(20, 40), Move.TOP))
         failed = DownloadState.FAILED
         await until(lambda: engine.snapshot().counts[failed] == 20, timeout_s=30)
         later = engine.snapshot().elapsed_s + 0.6

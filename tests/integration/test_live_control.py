@@ -10,6 +10,7 @@ from tests.integration.conftest import request_for, until
 from tui.core.diagnosis import QueueBlock, QueueStatus
 from tui.core.download import DownloadState as S
 from tui.core.listing.query import DownloadQuery, View
+from tui.core.listing.slices import run_at_once
 from tui.core.service import Deletion, KeepReason, Move
 from tui.demo.pattern import Pattern
 from tui.demo.script import RecordedRequest, ResponseScript
@@ -146,10 +147,10 @@ async def test_a_moved_download_goes_next(server: ScriptedServer, start: Start) 
     async with start(concurrency=1) as engine:
         engine.pause_all()
         engine.add([request_for(server.url(f"/{i}")) for i in range(6)])
-        engine.reorder([4], Move.TOP)
-        engine.reorder([0], Move.BOTTOM)
-        engine.reorder([3], Move.UP)
-        order = engine.select(DownloadQuery(view=View.QUEUED))
+        run_at_once(engine.reorder_iter([4], Move.TOP))
+        run_at_once(engine.reorder_iter([0], Move.BOTTOM))
+        run_at_once(engine.reorder_iter([3], Move.UP))
+        order = run_at_once(engine.select_iter(DownloadQuery(view=View.QUEUED)))
         assert order == [4, 1, 3, 2, 5, 0]
         engine.resume_all()
         await engine.wait_idle()
@@ -262,7 +263,7 @@ async def test_a_download_moved_in_the_queue_waits_for_its_last_worker(
         await until(engine, lambda: engine.rows(ids)[0].received > 0)
         engine.pause(ids)
         engine.resume(ids)
-        engine.reorder(ids[:1], Move.BOTTOM)
+        run_at_once(engine.reorder_iter(ids[:1], Move.BOTTOM))
         assert [row.state for row in engine.rows(ids)] == [S.QUEUED, S.QUEUED]
         await engine.wait_idle()
         assert [row.state for row in engine.rows(ids)] == [S.DONE, S.DONE]

@@ -19,6 +19,7 @@ from tui.core.download import DownloadState as S
 from tui.core.errors import ErrorKind, LocalError
 from tui.core.events import QueuePaused, QueueResumed
 from tui.core.listing.query import DownloadQuery, View
+from tui.core.listing.slices import run_at_once
 from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
 from tui.demo.script import ResponseScript
@@ -134,7 +135,7 @@ async def test_many_small_files_on_a_full_disk_are_all_complete_at_the_end(
         counts = engine.snapshot().counts
         assert counts[S.FAILED] > 0
         assert counts[S.DONE] > 100
-        causes = engine.by_cause(DownloadQuery(View.FAILED))
+        causes = run_at_once(engine.by_cause_iter(DownloadQuery(View.FAILED)))
         assert [cause.kind for cause in causes] == ["disk_full"]
         disk.grow(20 * MIB)
         engine.resume_all()

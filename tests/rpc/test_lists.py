@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support.fake_service import FakeService
 from tui.core.download import DownloadState
-from tui.core.listing.sort import whole
+from tui.core.listing.slices import run_at_once
 from tui.core.service import REMOVED
 from tui.rpc import endings as endings_module
 from tui.rpc import line as line_module
@@ -100,7 +100,9 @@ class Polled:
             row.id for row in rows if row.state in ACTIVE_STATES
         ]
         line = await self.lists.line()
-        assert line.part(range(len(line))) == whole(self.service.queue_order())
+        assert line.part(range(len(line))) == run_at_once(
+            self.service.queue_order_iter()
+        )
         listed = self.endings.part(range(self.endings.count))
         assert sorted(listed) == [
             id
@@ -168,7 +170,7 @@ def test_lists_follow_every_change(count, changes):
 
 async def move(polled: Polled, id: int, index: int) -> None:
     """Move a download of the line and check where it is then."""
-    before = whole(polled.service.queue_order())
+    before = run_at_once(polled.service.queue_order_iter())
     if not before:
         return
     id = before[id % len(before)]
@@ -176,7 +178,7 @@ async def move(polled: Polled, id: int, index: int) -> None:
     assert await polled.lists.move(id, index) == wanted
     rest = [one for one in before if one != id]
     expected = [*rest[:wanted], id, *rest[wanted:]]
-    assert whole(polled.service.queue_order()) == expected
+    assert run_at_once(polled.service.queue_order_iter()) == expected
 
 
 async def test_what_does_not_wait_cannot_be_moved():

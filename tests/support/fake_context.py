@@ -34,7 +34,7 @@ class FakeList:
         self.model = ListModel(
             service.select_iter,
             by_cause=service.by_cause_iter,
-            by_activity=service.by_activity,
+            by_activity=service.by_activity_iter,
         )
         self.display = True
         self.repainted: list[int] = []

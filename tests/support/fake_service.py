@@ -351,11 +351,6 @@ class FakeService:
         reasons = tuple((id, KeepReason.RESTORED) for id in kept)
         return Deletion(len(gone), nbytes, reasons)
 
-    def reorder(self, ids: Iterable[int], move: Move) -> dict[int, float]:
-        ids = list(ids)
-        self._note("reorder", ids, move)
-        return self._move(self.queue_positions(ids, move))
-
     def queue_positions(self, ids: Iterable[int], move: Move) -> dict[int, float]:
         return {d.id: key for d, key in moved(self._queue(), set(ids), move).items()}
 
@@ -386,7 +381,7 @@ class FakeService:
         queued = [d for d in self.downloads if d.state is _S.QUEUED]
         return in_order(queued)
 
-    def queue_order(self) -> Generator[None, None, list[int]]:
+    def queue_order_iter(self) -> Generator[None, None, list[int]]:
         yield
         return [d.id for d in self._line()]
 
@@ -707,29 +702,21 @@ class FakeService:
         )
         return detail._replace(**self.details.get(id, {}))
 
-    def select(self, query: DownloadQuery) -> list[int]:
-        self.calls["select"] += 1
-        return core_query.select(self._listed(query), query, self._figures())
-
     def select_iter(self, query: DownloadQuery) -> Generator[None, None, list[int]]:
         self.calls["select"] += 1
         return core_query.select_iter(self._listed(query), query, self._figures())
 
-    def by_activity(
+    def by_activity_iter(
         self, query: DownloadQuery
     ) -> Generator[None, None, core_query.ActivityGroups]:
         self.calls["select"] += 1
-        return core_query.by_activity(self._listed(query), query)
+        return core_query.by_activity_iter(self._listed(query), query)
 
     def _figures(self) -> dict[int, core_query.Figures]:
         return {
             row.id: core_query.Figures(row.speed, row.eta_s)
             for row in (self._row(d.id) for d in self.downloads if d.state in ACTIVE)
         }
-
-    def by_cause(self, query: DownloadQuery) -> list[core_query.FailureGroup]:
-        self.calls["by_cause"] += 1
-        return core_query.by_cause(self._listed(query), query)
 
     def by_cause_iter(
         self, query: DownloadQuery

@@ -22,6 +22,7 @@ from tests.ui.dashboards import (
 )
 from tui.core.download import DownloadState
 from tui.core.listing.query import LARGEST_FIRST, DownloadQuery, SortKey, View
+from tui.core.listing.slices import run_at_once
 from tui.core.settings import MAX_CONCURRENCY
 from tui.ui.actions.batch_runner import SLICE
 from tui.ui.dialogs.confirm import ConfirmScreen
@@ -341,7 +342,7 @@ def test_escape_clears_the_zoomed_pane_then_the_filter_then_the_marks(context):
 
 
 def queue(context: FakeContext) -> list[int]:
-    return context.service.select(DownloadQuery(View.QUEUED))
+    return run_at_once(context.service.select_iter(DownloadQuery(View.QUEUED)))
 
 
 def test_the_queue_is_reordered_and_every_step_can_be_undone(context):
@@ -733,7 +734,7 @@ def test_states_of_many_are_looked_up_by_view_not_by_row():
     assert context.message == "Cancelled 1,000 · u to restore"
     assert service.rows_asked < 1_000
     context.run("undo")
-    assert len(service.select(DownloadQuery(View.PAUSED))) == 500
+    assert len(run_at_once(service.select_iter(DownloadQuery(View.PAUSED)))) == 500
 
 
 async def test_undo_is_refused_until_the_running_batch_is_done():

@@ -16,6 +16,7 @@ from tests.ui.dashboards import (
 )
 from tui.core.download import DownloadState
 from tui.core.listing.query import DownloadQuery
+from tui.core.listing.slices import run_at_once
 from tui.core.request import DownloadRequest
 from tui.messages import failure_title
 from tui.sources.readers.text_list import parse_text
@@ -209,7 +210,7 @@ def test_a_login_is_not_written_down_but_said_to_be_missing():
 @pytest.mark.parametrize("is_ascii", [False, True])
 def test_a_heading_fills_its_line_exactly(width, is_ascii):
     service = failures()
-    for cause in service.by_cause(DownloadQuery()):
+    for cause in run_at_once(service.by_cause_iter(DownloadQuery())):
         for is_folded in (False, True):
             pieces = group_heading(cause, width, is_folded=is_folded, is_ascii=is_ascii)
             text = "".join(piece.text for piece in pieces)
@@ -230,7 +231,7 @@ def test_the_exit_summary_fits_80_columns_and_says_how_to_resume(tmp_path):
         service.put(kind, _S.FAILED, error_kind=kind)
     lines = summary_lines(
         service.snapshot(),
-        service.by_cause(DownloadQuery()),
+        run_at_once(service.by_cause_iter(DownloadQuery())),
         service.rows,
         tmp_path / ("long" * 40),
         "fetchtui goes on",
@@ -251,7 +252,7 @@ def test_a_single_cause_more_is_named_rather_than_counted():
     service = FakeService()
     for kind in ("tls", "dns", "stalled", "connect_timeout"):
         service.put(kind, _S.FAILED, error_kind=kind)
-    causes = service.by_cause(DownloadQuery())
+    causes = run_at_once(service.by_cause_iter(DownloadQuery()))
     lines = summary_lines(service.snapshot(), causes, service.rows, None, "")
     assert not any("other reasons" in line for line in lines)
     assert len([line for line in lines if "×" in line]) == 4

@@ -139,9 +139,9 @@ class Gated(FakeService):
             raise FilterError("this pattern takes too long")
         return ids
 
-    def by_activity(self, query: DownloadQuery):
+    def by_activity_iter(self, query: DownloadQuery):
         yield from self.select_iter(query)
-        return (yield from super().by_activity(query))
+        return (yield from super().by_activity_iter(query))
 
 
 async def test_a_slow_search_shows_progress_and_then_its_result():

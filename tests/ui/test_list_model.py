@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.support.fake_service import FakeService
 from tui.core.download import DownloadState
 from tui.core.listing.query import DownloadQuery, SortKey, View
+from tui.core.listing.slices import run_at_once
 from tui.core.service import Move
 from tui.ui.list.model import (
     CALM_S,
@@ -43,7 +44,7 @@ def active_first(service: FakeService, height: int = 5) -> tuple[ListModel, Hand
     """Return a model in the order by activity, on a screen of few lines."""
     clock = Hand()
     model = ListModel(
-        service.select_iter, clock, service.by_cause_iter, service.by_activity
+        service.select_iter, clock, service.by_cause_iter, service.by_activity_iter
     )
     model.query = DownloadQuery(sort=SortKey.ACTIVITY)
     model.height = height
@@ -407,7 +408,7 @@ def test_queued_downloads_are_in_the_order_of_the_queue():
     for name in "abc":
         service.put(name)
     model, clock = active_first(service)
-    service.reorder([2], Move.TOP)
+    run_at_once(service.reorder_iter([2], Move.TOP))
     later(model, clock, service)
     assert model.ids == [2, 0, 1]
 
@@ -502,7 +503,7 @@ def test_a_row_that_stays_is_listed_once_when_the_same_groups_are_found_again():
         # Without a connection, an attached dashboard finds what it found last.
         nonlocal groups
         if groups is None:
-            groups = yield from service.by_activity(query)
+            groups = yield from service.by_activity_iter(query)
         return groups
 
     clock = Hand()

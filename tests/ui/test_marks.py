@@ -8,6 +8,7 @@ from tests.ui.dashboards import (
 )
 from tui.core.download import DownloadState
 from tui.core.listing.query import DownloadQuery, View
+from tui.core.listing.slices import run_at_once
 from tui.ui.dialogs.confirm import ConfirmScreen
 
 _S = DownloadState
@@ -61,10 +62,13 @@ async def test_cancelling_more_than_twenty_asks_and_enter_keeps_them():
         assert service.calls["cancel"] == 0
         await board.press("x", "y")
         assert service.calls["cancel"] == 1
-        assert len(service.select(DownloadQuery(text="is:cancelled"))) == 27
+        assert (
+            len(run_at_once(service.select_iter(DownloadQuery(text="is:cancelled"))))
+            == 27
+        )
         await board.press("u")
-        assert len(service.select(DownloadQuery(View.PAUSED))) == 13
-        assert len(service.select(DownloadQuery(View.QUEUED))) == 14
+        assert len(run_at_once(service.select_iter(DownloadQuery(View.PAUSED)))) == 13
+        assert len(run_at_once(service.select_iter(DownloadQuery(View.QUEUED)))) == 14
 
 
 async def test_cancel_all_asks_first():
@@ -75,7 +79,10 @@ async def test_cancel_all_asks_first():
         assert "1 of them are running" in board.text()
         await board.press("down", "enter")
         await board.pilot.pause()
-        assert len(service.select(DownloadQuery(text="is:cancelled"))) == 3
+        assert (
+            len(run_at_once(service.select_iter(DownloadQuery(text="is:cancelled"))))
+            == 3
+        )
 
 
 async def test_a_click_left_of_the_name_toggles_the_mark():

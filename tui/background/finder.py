@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tui.background.protocol import Code, RequestError
 from tui.core.listing.query import DownloadQuery, SortKey, View
+from tui.core.listing.slices import run_sliced
 from tui.core.service import REMOVED
 
 if TYPE_CHECKING:
@@ -106,14 +107,8 @@ class Finder:
         return named
 
     async def _ids(self, query: DownloadQuery) -> list[DownloadId]:
-        work = self._service.select_iter(query)
         try:
-            while True:
-                next(work)
-                await asyncio.sleep(0)
-        except StopIteration as end:
-            found: list[DownloadId] = end.value
-            return found
+            return await run_sliced(self._service.select_iter(query), asyncio.sleep)
         except ValueError as error:  # FilterError says what the filter needs
             raise RequestError(Code.REFUSED, str(error)) from None
 

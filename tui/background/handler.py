@@ -14,6 +14,7 @@ from tui.background.protocol import ROWS_LIMIT, Code, RequestError
 from tui.background.requests import decode_requests
 from tui.core import events
 from tui.core.download import ENDED, DownloadState
+from tui.core.listing.slices import run_sliced
 from tui.core.request import check_url, with_login_of, without_login
 from tui.core.service import REMOVED, Move
 from tui.core.settings import MAX_CONCURRENCY, MAX_SEGMENTS, MAX_WRITERS
@@ -162,7 +163,7 @@ class ClientHandler:
             async with self._calling:
                 result = verb(self._service, args)
                 if isinstance(result, Generator):
-                    result = await _in_slices(result)
+                    result = await run_sliced(result, asyncio.sleep)
         except (IndexError, KeyError):
             raise RequestError(Code.UNKNOWN_DOWNLOAD) from None
         except ValueError as error:
@@ -266,15 +267,6 @@ async def _until_ended(service: DownloadService, ids: list[DownloadId]) -> None:
             await asyncio.sleep(_WAIT_INTERVAL_S if left else 0)
     finally:
         subscription.close()
-
-
-async def _in_slices(work: Slices) -> Any:
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            return end.value
-        await asyncio.sleep(0)
 
 
 def _record(row: DownloadSnapshot) -> dict[str, Any]:

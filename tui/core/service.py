@@ -304,7 +304,7 @@ class DashboardService(Protocol):
         """Group the failed downloads that match a query by cause, in the same way."""
         ...
 
-    def by_activity(
+    def by_activity_iter(
         self, query: DownloadQuery
     ) -> Generator[None, None, ActivityGroups]:
         """Group the downloads that match a query by activity, in the same slices."""
@@ -375,30 +375,13 @@ class DownloadService(DashboardService, Protocol):
         """Queue downloads; return their ids. Call it in slices for huge lists."""
         ...
 
-    def select(self, query: DownloadQuery) -> list[DownloadId]:
-        """Return the ids that match a query, in its order."""
-        ...
-
-    def by_cause(self, query: DownloadQuery) -> list[FailureGroup]:
-        """Group the failed downloads that match a query by cause."""
-        ...
-
-    def reorder(self, ids: Iterable[DownloadId], move: Move) -> dict[DownloadId, float]:
-        """Move queued downloads; they keep their order among themselves.
-
-        Returns:
-            The positions before the move, to undo it; empty if the move would change
-            nothing.
-        """
-        ...
-
     def set_queue_positions(
         self, positions: Mapping[DownloadId, float]
     ) -> dict[DownloadId, float]:
         """Move queued downloads to positions; return their old positions."""
         ...
 
-    def queue_order(self) -> Generator[None, None, list[DownloadId]]:
+    def queue_order_iter(self) -> Generator[None, None, list[DownloadId]]:
         """Return the ids of queued and paused downloads, in the order of the queue.
 
         It works in slices of a few milliseconds between yields.
@@ -429,7 +412,7 @@ class DownloadService(DashboardService, Protocol):
         ...
 
     def move_to(self, id: DownloadId, index: int) -> int:
-        """Move a queued or paused download to an index of ``queue_order``.
+        """Move a queued or paused download to an index of ``queue_order_iter``.
 
         Args:
             id: the download.

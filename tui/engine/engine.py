@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from tui.core import events
 from tui.core.download import ACTIVE, ENDED, Download, DownloadState
 from tui.core.errors import ErrorKind
-from tui.core.listing.query import by_activity, by_cause_iter, select_iter
-from tui.core.listing.sort import collect_iter, whole
+from tui.core.listing.query import by_activity_iter, by_cause_iter, select_iter
+from tui.core.listing.slices import collect_iter
 from tui.core.notices import LimitName
 from tui.core.request import check_url, origin_of
 from tui.core.service import REMOVED
@@ -359,21 +359,21 @@ class Engine:
         self._queue_again(listed, {_S.PAUSED, _S.FAILED})
         self._go()
 
-    def reorder(self, ids: Iterable[DownloadId], move: Move) -> dict[DownloadId, float]:
-        """Change the queue's order; return the old positions of those that moved."""
-        return self.set_queue_positions(self.queue_positions(ids, move))
-
     def queue_positions(
         self, ids: Iterable[DownloadId], move: Move
     ) -> dict[DownloadId, float]:
-        """Return the position to which ``reorder`` would move each download."""
+        """Return the position to which ``reorder_iter`` would move each download."""
         keys = moved(_queued(self._registry.downloads), set(ids), move)
         return {download.id: key for download, key in keys.items()}
 
     def reorder_iter(
         self, ids: Iterable[DownloadId], move: Move
     ) -> Generator[None, None, dict[DownloadId, float]]:
-        """Do what ``reorder`` does, a few milliseconds between yields."""
+        """Move queued downloads, a few milliseconds between yields.
+
+        Returns:
+            The old positions of those that moved.
+        """
         # All positions are computed first, so slices do not affect each other.
         positions = list(self.queue_positions(ids, move).items())
         before: dict[DownloadId, float] = {}
@@ -400,7 +400,7 @@ class Engine:
         self._go()
         return before
 
-    def queue_order(self) -> Generator[None, None, list[DownloadId]]:
+    def queue_order_iter(self) -> Generator[None, None, list[DownloadId]]:
         """Return queued and paused downloads in order, in slices between yields."""
         found = yield from collect_iter(
             list(self._registry.downloads),
@@ -429,7 +429,7 @@ class Engine:
         return key is not None
 
     def move_to(self, id: DownloadId, index: int) -> int:
-        """Move a queued or paused download to an index of ``queue_order``.
+        """Move a queued or paused download to an index of ``queue_order_iter``.
 
         Raises:
             ValueError: it is neither queued nor paused.
@@ -545,24 +545,20 @@ class Engine:
             ids = [id for id in ids if id not in registry.removed]
         return ids
 
-    def select(self, query: DownloadQuery) -> list[DownloadId]:
-        """Return the ids that match a query, in its order."""
-        return whole(self.select_iter(query))
-
     def select_iter(
         self, query: DownloadQuery
     ) -> Generator[None, None, list[DownloadId]]:
-        """Do what ``select`` does, a few milliseconds between yields."""
+        """Return the ids that match a query, a few milliseconds between yields."""
         downloads = yield from self._snapshots.listed_iter(query)
         figures = self._snapshots.figures(query)
         return (yield from select_iter(downloads, query, figures))
 
-    def by_activity(
+    def by_activity_iter(
         self, query: DownloadQuery
     ) -> Generator[None, None, ActivityGroups]:
         """Group downloads by activity, a few milliseconds between yields."""
         downloads = yield from self._snapshots.listed_iter(query)
-        return (yield from by_activity(downloads, query))
+        return (yield from by_activity_iter(downloads, query))
 
     def by_cause_iter(
         self, query: DownloadQuery
@@ -570,10 +566,6 @@ class Engine:
         """Group failed downloads by cause, a few milliseconds between yields."""
         downloads = yield from self._snapshots.listed_iter(query)
         return (yield from by_cause_iter(downloads, query))
-
-    def by_cause(self, query: DownloadQuery) -> list[FailureGroup]:
-        """Return failed downloads that match a query, by cause."""
-        return whole(self.by_cause_iter(query))
 
     def origins(self) -> list[OriginSnapshot]:
         """Return one row per origin, the busiest first."""

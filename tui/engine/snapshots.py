@@ -17,7 +17,7 @@ from tui.core.diagnosis import (
 from tui.core.download import ACTIVE, Download, DownloadState
 from tui.core.errors import ErrorKind
 from tui.core.listing.query import Figures, SortKey, View
-from tui.core.listing.sort import collect_iter
+from tui.core.listing.slices import collect_iter
 from tui.core.rules.secret_headers import HARMLESS
 from tui.core.snapshot import (
     AttemptSnapshot,

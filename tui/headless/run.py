@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tui.core.events import DownloadNotice, QueuePaused, QueueResumed
 from tui.core.listing.query import DownloadQuery, View
+from tui.core.listing.slices import run_at_once
 from tui.core.notices import NoticeCode
 from tui.core.quick.named_tuple import NamedTuple
 from tui.headless.interrupts import Interrupts
@@ -230,7 +231,7 @@ class _RunLoop:
         )
 
     def _failure_groups(self) -> tuple[FailureGroup, ...]:
-        groups = self._service.by_cause(DownloadQuery(View.FAILED))
+        groups = run_at_once(self._service.by_cause_iter(DownloadQuery(View.FAILED)))
         return tuple(group for group in groups if group.kind)
 
     async def _fetch(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from tui.core import events
 from tui.core.listing.query import DownloadQuery, SortKey
+from tui.core.listing.slices import run_sliced
 from tui.rpc.status import STOPPED_STATES
 
 if TYPE_CHECKING:
@@ -116,14 +117,7 @@ class Endings:
     async def _load(self) -> None:
         """Take over the downloads that had ended before, in the order of their end."""
         query = DownloadQuery(sort=SortKey.FINISHED)
-        steps = self._service.select_iter(query)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                found: list[DownloadId] = end.value
-                break
-            await asyncio.sleep(0)
+        found = await run_sliced(self._service.select_iter(query), asyncio.sleep)
         ids = await self._in_states(found, is_stopped=True)
         earlier = [id for id in ids if id not in self._stopped]
         keep = max(self.limit, MAX_RESULTS)

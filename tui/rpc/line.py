@@ -13,7 +13,7 @@ from itertools import repeat
 from math import isnan, nan
 from typing import TYPE_CHECKING, Final
 
-from tui.core.listing.sort import collect_iter, sort_iter
+from tui.core.listing.slices import collect_iter, sort_iter
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from tui.core.listing.slices import run_sliced
 from tui.rpc.endings import STOPPED
 from tui.rpc.line import Line
 from tui.rpc.status import ACTIVE_STATES
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Sequence
 
     from tui.core.download import DownloadId
     from tui.core.service import ChangeWatch, DownloadService
@@ -121,7 +122,7 @@ class Lists:
             positions += self._service.positions(ids)
             self._note_states(ids)
             await asyncio.sleep(0)
-        await _finish(self._line.fill_iter(positions))
+        await run_sliced(self._line.fill_iter(positions), asyncio.sleep)
         await self._endings.check()
         await self._apply(self._watch)
 
@@ -150,8 +151,3 @@ class Lists:
             if state not in STOPPED:
                 not_stopped.append(id)
         self._endings.discard(not_stopped)
-
-
-async def _finish(steps: Generator[None, None, None]) -> None:
-    for _ in steps:
-        await asyncio.sleep(0)

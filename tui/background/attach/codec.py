@@ -29,7 +29,6 @@ from tui.core import (
     service,
     snapshot,
 )
-from tui.core.listing.sort import whole
 from tui.core.request import without_login
 
 Reader: TypeAlias = Callable[[Any], Any]
@@ -284,17 +283,8 @@ def pack_ids(ids: Iterable[int]) -> Generator[Any, None, None]:
         yield list(run)
 
 
-def unpack_ids(parts: Any) -> list[int]:
-    """Return the ids that ``pack_ids`` wrote.
-
-    Raises:
-        ProtocolError: they are not such parts.
-    """
-    return whole(unpack_ids_iter(parts))
-
-
 def unpack_ids_iter(parts: Any) -> Generator[None, None, list[int]]:
-    """Do what ``unpack_ids`` does, a few milliseconds between yields.
+    """Return the ids that ``pack_ids`` wrote, a few milliseconds between yields.
 
     Raises:
         ProtocolError: they are not such parts.

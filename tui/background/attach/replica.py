@@ -19,7 +19,7 @@ from tui.background.attach.codec import (
     decode_event,
     decode_fields,
     schema,
-    unpack_ids,
+    unpack_ids_iter,
     unpack_states,
 )
 from tui.background.attach.outbox import Outbox
@@ -32,6 +32,7 @@ from tui.background.protocol import ROWS_LIMIT, ProtocolError, RequestError
 from tui.background.requests import encode_request
 from tui.core.download import ACTIVE, ENDED, DownloadState
 from tui.core.events import RunNotice
+from tui.core.listing.slices import run_at_once
 from tui.core.notices import Notice, NoticeCode
 from tui.core.request import check_url
 from tui.core.service import REMOVED, Deletion, ServiceLost
@@ -199,7 +200,7 @@ class Replica:
             self._totals = self._totals._replace(**fields)
         try:
             for state, parts in frame.get("states", ()):
-                self._states.confirm(unpack_ids(parts), state)
+                self._states.confirm(run_at_once(unpack_ids_iter(parts)), state)
         except (TypeError, ValueError, IndexError) as error:
             raise ProtocolError(f"not states: {error}") from None
         has_awaited = self._rows.take(frame)
@@ -571,7 +572,7 @@ class Replica:
         """
         return self._searches.order(query)
 
-    def by_activity(
+    def by_activity_iter(
         self, query: DownloadQuery
     ) -> Generator[None, None, ActivityGroups]:
         """Group the downloads that match a query by activity."""

@@ -14,7 +14,7 @@ from collections import deque
 from contextlib import suppress
 from itertools import chain, islice
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from tui import __version__
 from tui.background.attach.codec import (
@@ -30,6 +30,7 @@ from tui.background.finder import read_query
 from tui.background.protocol import PROTOCOL, ROWS_LIMIT, Code, RequestError
 from tui.core.download import ACTIVE, DownloadState
 from tui.core.events import DownloadEvent, Queued
+from tui.core.listing.slices import run_sliced
 from tui.core.snapshot import DownloadSnapshot, EngineSnapshot
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from tui.core.listing.query import DownloadQuery
     from tui.core.service import DownloadService
 
+T = TypeVar("T")
 FRAME_S: Final = 0.1
 """Shortest time between two frames that the client did not ask for."""
 IDLE_FRAME_S: Final = 0.5
@@ -229,7 +231,7 @@ class ClientView:
         timer = _Timer(loop.time)
         first: list[DownloadId] = []
         if kind == "activity":
-            found = await timer.run(self._service.by_activity(query))
+            found = await timer.run(self._service.by_activity_iter(query))
             answer = {
                 "groups": [await timer.run(_packed(ids)) for ids in found.ids],
                 "done_bytes": found.done_bytes,
@@ -383,16 +385,19 @@ class _Timer:
         self._monotonic = monotonic
         self.spent_s = 0.0
 
-    async def run(self, work: Generator[None, None, Any]) -> Any:
-        while True:
+    async def run(self, work: Generator[None, None, T]) -> T:
+        started_s = self._monotonic()
+
+        async def pause(seconds: float) -> None:
+            nonlocal started_s
+            self.spent_s += self._monotonic() - started_s
+            await asyncio.sleep(seconds)
             started_s = self._monotonic()
-            try:
-                next(work)
-            except StopIteration as end:
-                return end.value
-            finally:
-                self.spent_s += self._monotonic() - started_s
-            await asyncio.sleep(0)
+
+        try:
+            return await run_sliced(work, pause)
+        finally:
+            self.spent_s += self._monotonic() - started_s
 
 
 def _packed(ids: list[int]) -> Generator[None, None, list[Any]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tui.core.download import ACTIVE, DownloadState
 from tui.core.listing.filter import filter_iter
-from tui.core.listing.sort import collect_iter, drain_iter, sort_iter, whole
+from tui.core.listing.slices import collect_iter, drain_iter, sort_iter
 from tui.core.quick.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
@@ -125,11 +125,11 @@ class Figures(NamedTuple):
     eta_s: float | None
 
 
-def select(
+def select_iter(
     downloads: Iterable[Download],
     query: DownloadQuery,
     figures: Mapping[DownloadId, Figures] | None = None,
-) -> list[int]:
+) -> Generator[None, None, list[int]]:
     """Return the ids of the downloads that match ``query``, in its order.
 
     Args:
@@ -139,19 +139,6 @@ def select(
 
     Raises:
         FilterError: the filter is wrong, or takes too long.
-    """
-    return whole(select_iter(downloads, query, figures))
-
-
-def select_iter(
-    downloads: Iterable[Download],
-    query: DownloadQuery,
-    figures: Mapping[DownloadId, Figures] | None = None,
-) -> Generator[None, None, list[int]]:
-    """Do the same as ``select``, in slices of a few milliseconds.
-
-    Raises:
-        FilterError: as for ``select``.
     """
     filtered = yield from _filter_iter(downloads, query)
     if query.sort is SortKey.ACTIVITY:
@@ -229,7 +216,7 @@ class ActivityGroups(NamedTuple):
     """Size of all finished downloads together."""
 
 
-def by_activity(
+def by_activity_iter(
     downloads: Iterable[Download], query: DownloadQuery
 ) -> Generator[None, None, ActivityGroups]:
     """Group downloads by activity, in slices of a few milliseconds.
@@ -239,7 +226,7 @@ def by_activity(
         query: which of them; its order is ignored.
 
     Raises:
-        FilterError: as for ``select``.
+        FilterError: as for ``select_iter``.
     """
     filtered = yield from _filter_iter(downloads, query)
     groups = yield from _groups(filtered)
@@ -282,7 +269,9 @@ class FailureGroup(NamedTuple):
     """In the order of the query."""
 
 
-def by_cause(downloads: Iterable[Download], query: DownloadQuery) -> list[FailureGroup]:
+def by_cause_iter(
+    downloads: Iterable[Download], query: DownloadQuery
+) -> Generator[None, None, list[FailureGroup]]:
     """Group failed downloads by cause, the most common first.
 
     Args:
@@ -290,18 +279,7 @@ def by_cause(downloads: Iterable[Download], query: DownloadQuery) -> list[Failur
         query: which of them, and their order within a group.
 
     Raises:
-        FilterError: as for ``select``.
-    """
-    return whole(by_cause_iter(downloads, query))
-
-
-def by_cause_iter(
-    downloads: Iterable[Download], query: DownloadQuery
-) -> Generator[None, None, list[FailureGroup]]:
-    """Do the same as ``by_cause``, in slices of a few milliseconds.
-
-    Raises:
-        FilterError: as for ``select``.
+        FilterError: as for ``select_iter``.
     """
     groups: dict[tuple[str, int], FailureGroup] = {}
     kept = yield from _filter_iter(downloads, query)
@@ -320,7 +298,7 @@ def by_cause_iter(
 
 
 def among(groups: Iterable[FailureGroup], ids: Iterable[int]) -> list[FailureGroup]:
-    """Return the groups of ``by_cause``, reduced to these ids."""
+    """Return the groups of ``by_cause_iter``, reduced to these ids."""
     wanted = set(ids)
     kept = (g._replace(ids=[id for id in g.ids if id in wanted]) for g in groups)
     return _most_common_first(group for group in kept if group.ids)

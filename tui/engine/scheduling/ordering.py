@@ -11,7 +11,7 @@ import math
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from tui.core.listing.sort import sort_iter
+from tui.core.listing.slices import sort_iter
 from tui.core.service import Move
 
 if TYPE_CHECKING:

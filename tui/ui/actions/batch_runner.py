@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from tui.core.listing.slices import run_sliced
 from tui.ui.style.format import count
 
 if TYPE_CHECKING:
@@ -28,13 +29,7 @@ SLICE = 1_000
 
 async def finish(steps: Generator[None, None, Result]) -> Result:
     """Run the rest of a search or an operation, beside keys and frames."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
-        await asyncio.sleep(_PAUSE_S)
+    return await run_sliced(steps, asyncio.sleep, _PAUSE_S)
 
 
 class BatchHost(Protocol):

@@ -79,7 +79,7 @@ class DownloadList(ScrollView, can_focus=True):
         self.model = ListModel(
             service.select_iter,
             by_cause=service.by_cause_iter,
-            by_activity=service.by_activity,
+            by_activity=service.by_activity_iter,
         )
         self.model.query = DownloadQuery(sort=SortKey.ACTIVITY)
         self._writer = RowWriter(service, self.model)

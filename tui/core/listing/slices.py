@@ -1,4 +1,9 @@
-"""Passes over very long lists in slices, so that a million downloads block nothing."""
+"""Passes over very long lists in slices, so that a million downloads block nothing.
+
+A function whose name ends in ``_iter`` returns a generator that works between its
+yields, a few milliseconds each, and whose return value is the result. ``run_sliced``
+runs it beside other tasks, ``run_at_once`` without a break.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -44,14 +49,36 @@ def drain_iter(items: list[T]) -> Generator[None, None, None]:
     items.clear()
 
 
-def whole(work: Generator[None, None, T]) -> T:
-    """Run a generator to its end and return its result."""
+def run_at_once(steps: Generator[None, None, T]) -> T:
+    """Run all slices of a generator one after the other and return its result."""
     while True:
         try:
-            next(work)
+            next(steps)
         except StopIteration as end:
             found: T = end.value
             return found
+
+
+async def run_sliced(
+    steps: Generator[None, None, T],
+    sleep: Callable[[float], Awaitable[object]],
+    pause_s: float = 0,
+) -> T:
+    """Run the slices of a generator with other tasks in between; return its result.
+
+    Args:
+        steps: what to run.
+        sleep: lets other tasks run for some seconds, as ``asyncio.sleep`` does.
+        pause_s: how long to sleep between two slices; with 0, every task that is ready
+            has its turn.
+    """
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: T = end.value
+            return found
+        await sleep(pause_s)
 
 
 def sort_iter(

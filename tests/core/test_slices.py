@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.core.listing import sort
-from tui.core.listing.sort import collect_iter, drain_iter, sort_iter, whole
+from tui.core.listing import slices
+from tui.core.listing.slices import (
+    collect_iter,
+    drain_iter,
+    run_at_once,
+    run_sliced,
+    sort_iter,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -28,7 +34,7 @@ def test_it_sorts_as_sorted_does_and_keeps_equal_items_in_order(keys, run, is_re
     items = list(zip(keys, range(len(keys)), strict=True))
     wanted = sorted(items, key=itemgetter(0), reverse=is_reversed)
     steps = sort_iter(items, itemgetter(0), is_reversed=is_reversed, run=run)
-    assert whole(steps) == wanted
+    assert run_at_once(steps) == wanted
     assert items == list(zip(keys, range(len(keys)), strict=True))
 
 
@@ -51,7 +57,7 @@ def test_every_item_stays_once_if_keys_change_meanwhile(keys, run, data):
 
 
 def test_no_slice_of_a_long_list_has_more_items_than_it_may(monkeypatch):
-    monkeypatch.setattr(sort, "_SLICE", 10)
+    monkeypatch.setattr(slices, "_SLICE", 10)
     seen: list[int] = []
 
     def pick(part: range) -> list[int]:
@@ -59,9 +65,33 @@ def test_no_slice_of_a_long_list_has_more_items_than_it_may(monkeypatch):
         return [number * 2 for number in part if number % 3]
 
     wanted = [number * 2 for number in range(95) if number % 3]
-    assert whole(collect_iter(range(95), pick)) == wanted
+    assert run_at_once(collect_iter(range(95), pick)) == wanted
     assert seen == [10] * 9 + [5]
     items = [*range(95)]
     left = [len(items) for _ in drain_iter(items)]
     assert left == [85, 75, 65, 55, 45, 35, 25, 15, 5]
     assert items == []
+
+
+def steps(log: list[str], result: str) -> Generator[None, None, str]:
+    log.append("first")
+    yield
+    log.append("second")
+    yield
+    return result
+
+
+async def test_other_tasks_run_between_two_slices():
+    log: list[str] = []
+
+    async def sleep(seconds: float) -> None:
+        log.append(f"{seconds} s")
+
+    assert await run_sliced(steps(log, "found"), sleep, 0.5) == "found"
+    assert log == ["first", "0.5 s", "second", "0.5 s"]
+
+
+def test_all_slices_run_at_once_where_nothing_else_has_to():
+    log: list[str] = []
+    assert run_at_once(steps(log, "found")) == "found"
+    assert log == ["first", "second"]
