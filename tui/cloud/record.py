@@ -12,9 +12,10 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
-import json
 import os
 from typing import TYPE_CHECKING, NamedTuple
+
+from tui.disk.state.json_lines import encode_lines, read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,24 +97,21 @@ class UploadRecord:
             self._descriptor = -1
 
     def _append(self, values: dict[str, object]) -> None:
-        # After a kill, the file may end within a line.
-        os.write(self._descriptor, f"\n{json.dumps(values)}\n".encode())
+        os.write(self._descriptor, encode_lines([values]))
 
     def _read(self) -> None:
-        with open(self.path, encoding="utf-8", errors="replace") as file:
-            for line in file:
-                try:
-                    values = json.loads(line)
-                    if "key" in values:
-                        self.origin = Origin(**values)
-                    elif "id" in values:
-                        self.upload_id = str(values["id"])
-                        self.parts.clear()
-                    else:
-                        part = Part(str(values["etag"]), str(values["sha256"]))
-                        self.parts[int(values["part"])] = part
-                except (ValueError, TypeError, KeyError):
-                    continue  # torn
+        for values in read_lines(self.path):
+            try:
+                if "key" in values:
+                    self.origin = Origin(**values)
+                elif "id" in values:
+                    self.upload_id = str(values["id"])
+                    self.parts.clear()
+                else:
+                    part = Part(str(values["etag"]), str(values["sha256"]))
+                    self.parts[int(values["part"])] = part
+            except (ValueError, TypeError, KeyError):
+                continue  # damaged
 
 
 def create(folder: Path, origin: Origin) -> UploadRecord:

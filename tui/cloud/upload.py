@@ -17,6 +17,7 @@ import json
 import logging
 import os
 import posixpath
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tui.cloud import record
@@ -25,6 +26,7 @@ from tui.cloud.multipart import keys_of
 from tui.cloud.parts import PART, PARTS_AT_ONCE, PartsUpload
 from tui.cloud.record import Origin
 from tui.cloud.store import explained, open_store, s3_options
+from tui.disk.state.json_lines import append_lines, read_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -344,16 +346,16 @@ class Uploader:
 
     def note(self, uploaded: Uploaded) -> None:
         """Note an upload; call it before the local file is removed."""
-        _append(self._ledger, [uploaded])
+        self._folder.mkdir(parents=True, exist_ok=True)
+        append_lines(self._ledger, [uploaded], is_synced=True)
 
     def noted(self) -> list[Uploaded]:
         """Return all uploads that were noted; damaged lines are skipped."""
         found = []
-        for values in _read_lines(self._ledger):
-            try:
-                found.append(Uploaded(*values))
-            except TypeError:
-                continue
+        with suppress(FileNotFoundError):
+            for values in read_lines(self._ledger):
+                with suppress(TypeError):  # not an upload
+                    found.append(Uploaded(*values))
         return found
 
     async def still_there(self) -> dict[str, Uploaded]:
@@ -420,28 +422,3 @@ def open_uploader(
 def _digest_of(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _append(path: Path, values: list[Any]) -> None:
-    """Append JSON lines to a file, and sync it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a", encoding="utf-8") as file:
-        # After a kill, the file may end within a line.
-        file.write("".join(f"\n{json.dumps(value)}" for value in values) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _read_lines(path: Path) -> list[Any]:
-    """Return the values of JSON lines; damaged lines are skipped."""
-    found = []
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            for line in file:
-                try:
-                    found.append(json.loads(line))
-                except ValueError:
-                    continue
-    except FileNotFoundError:
-        return []
-    return found

@@ -23,7 +23,6 @@ import errno
 import fcntl
 import os
 import re
-import tempfile
 import time
 import tomllib
 from contextlib import contextmanager, suppress
@@ -35,6 +34,7 @@ from tui.config.location import config_path, shown_path
 from tui.config.option import Option, toml_text
 from tui.config.registry import OPTIONS, find
 from tui.config.values import Kind
+from tui.disk.state.replace import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,7 +158,7 @@ class ConfigFile:
         after = read_document(written, shown_path(self.path))
         if after.problems and not after.text:
             raise ConfigError(after.problems)
-        replace_file(self.path, written)
+        write_settings(self.path, written)
         self._document = after
         self._changes = {}
 
@@ -210,29 +210,18 @@ def text_to_toml(option: Option, text: str) -> Any:
             return text
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Replace a file atomically; keep its mode, and write through a symbolic link.
+def write_settings(path: Path, data: bytes) -> None:
+    """Replace the settings file; keep its mode, and write through a symbolic link.
 
     Raises:
         OSError: the file cannot be written; the old one is unchanged.
     """
     target = path.resolve()
     target.parent.mkdir(0o700, parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(
-        prefix=f".{target.name}.", dir=target.parent
-    )
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            with suppress(FileNotFoundError):
-                os.fchmod(file.fileno(), target.stat().st_mode & 0o7777)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
+    with replacing(target) as file:
+        with suppress(FileNotFoundError):
+            os.fchmod(file.fileno(), target.stat().st_mode & 0o7777)
+        file.write(data)
 
 
 @contextmanager

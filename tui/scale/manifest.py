@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from tui.core.text.sanitize import sanitize
-from tui.disk.state.replace import replace_file
+from tui.disk.state.json_lines import append_lines, encode_lines, read_lines
+from tui.disk.state.replace import replace_file, replacing
 from tui.scale.errors import OldGenerationError, ScaleError
 
 if TYPE_CHECKING:
@@ -56,6 +58,8 @@ class Row(NamedTuple):
 
 _INTEGERS = ("row", "status", "bytes", "attempts")
 _FLOATS = ("started", "ended")
+_FAILED_FIELDS = ("url", "error_kind", "status", "error")
+"""Of a list of failed downloads."""
 
 
 class Counts(NamedTuple):
@@ -155,14 +159,11 @@ class PartialRows:
 
     def set_uploaded(self, rows: Iterable[Row]) -> None:
         """Note the downloads that are in the object store."""
-        text = "".join(f"{json.dumps(row)}\n" for row in rows)
-        replace_file(self._uploaded, text.encode())
+        replace_file(self._uploaded, encode_lines(rows))
 
     def append(self, rows: Iterable[Row]) -> None:
         """Append rows; a torn last line is skipped when they are read."""
-        with open(self._path, "a", encoding="utf-8") as file:
-            # After a kill, the file may end within a line.
-            file.write("".join(f"\n{json.dumps(row)}" for row in rows) + "\n")
+        append_lines(self._path, rows, is_synced=False)
 
     def remove(self) -> None:
         """Remove the rows of all generations, once the manifest is published."""
@@ -172,14 +173,9 @@ class PartialRows:
 
 
 def _read_lines(path: Path) -> Iterator[Row]:
-    with open(path, encoding="utf-8", errors="replace") as file:
-        for line in file:
-            if not line.strip():
-                continue
-            try:
-                yield Row(*json.loads(line))
-            except (ValueError, TypeError):
-                continue
+    for values in read_lines(path):
+        with suppress(TypeError):  # not a row
+            yield Row(*values)
 
 
 # -- manifests -----------------------------------------------------------------------
@@ -327,38 +323,36 @@ def write_failed(paths: JobPaths, target: Path) -> tuple[Path, int]:
         for row in read_rows(path)
         if row.state != DONE
     )
-    fields = ("url", "error_kind", "status", "error")
     suffix = _table_suffix()
     path = target.with_suffix(suffix)
-    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
     number = 0
-    if suffix == ".parquet":
-        import pyarrow
-        from pyarrow import parquet
-
-        types = (pyarrow.string(), pyarrow.string(), pyarrow.int64(), pyarrow.string())
-        schema = pyarrow.schema(list(zip(fields, types, strict=True)))
-        with parquet.ParquetWriter(temporary, schema) as writer:
-            while batch := [row for row, _ in zip(failed, range(10_000), strict=False)]:
-                columns = [[getattr(row, name) for row in batch] for name in fields]
-                writer.write_batch(
-                    pyarrow.record_batch(
-                        [
-                            pyarrow.array(column, type)
-                            for column, type in zip(columns, types, strict=True)
-                        ],
-                        schema=schema,
-                    )
-                )
-                number += len(batch)
-    else:
-        with open(temporary, "w", encoding="utf-8") as file:
+    with replacing(path, 0o666, is_synced=False) as file:
+        if suffix == ".parquet":
+            number = _write_failed_table(file, failed)
+        else:
             for row in failed:
-                values = {name: getattr(row, name) for name in fields}
-                file.write(json.dumps(values) + "\n")
+                values = {name: getattr(row, name) for name in _FAILED_FIELDS}
+                file.write(f"{json.dumps(values)}\n".encode())
                 number += 1
-    os.replace(temporary, path)
     return path, number
+
+
+def _write_failed_table(file: BinaryIO, failed: Iterator[Row]) -> int:
+    import pyarrow
+    from pyarrow import parquet
+
+    types = (pyarrow.string(), pyarrow.string(), pyarrow.int64(), pyarrow.string())
+    schema = pyarrow.schema(list(zip(_FAILED_FIELDS, types, strict=True)))
+    number = 0
+    with parquet.ParquetWriter(file, schema) as writer:
+        while batch := [row for row, _ in zip(failed, range(10_000), strict=False)]:
+            columns = [
+                pyarrow.array([getattr(row, name) for row in batch], type)
+                for name, type in zip(_FAILED_FIELDS, types, strict=True)
+            ]
+            writer.write_batch(pyarrow.record_batch(columns, schema=schema))
+            number += len(batch)
+    return number
 
 
 def _damaged(path: Path, error: Exception) -> ScaleError:

@@ -11,8 +11,9 @@ import io
 import json
 import os
 import tarfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
+from tui.disk.state.replace import replacing
 from tui.scale.manifest import DONE, Row, as_dict
 
 if TYPE_CHECKING:
@@ -44,24 +45,15 @@ def pack(
     Raises:
         OSError: a file cannot be read, or the result cannot be written.
     """
-    writers: dict[str, Callable[[Path, Path, list[Row]], None]] = {
+    writers: dict[str, Callable[[BinaryIO, Path, list[Row]], None]] = {
         "tar": _write_tar,
         "parquet": _write_parquet,
     }
     kept = list(rows)
     result = destination / f"{name}.{format}"
-    temporary = destination / f".{result.name}.{os.getpid()}.part"
-    try:
-        writers[format](temporary, staging, kept)
-        descriptor = os.open(temporary, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        # Without a manifest, an earlier result of this shard does not count.
-        os.replace(temporary, result)
-    finally:
-        temporary.unlink(missing_ok=True)
+    # Without a manifest, an earlier result of this shard does not count.
+    with replacing(result, 0o666) as file:
+        writers[format](file, staging, kept)
     packed = [
         row._replace(path=f"{result.name}/{row.path.partition('/')[2]}")
         if format == "tar" and row.state == DONE
@@ -71,8 +63,8 @@ def pack(
     return result, packed
 
 
-def _write_tar(path: Path, staging: Path, rows: list[Row]) -> None:
-    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as archive:
+def _write_tar(target: BinaryIO, staging: Path, rows: list[Row]) -> None:
+    with tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for row in rows:
             if row.state != DONE:
                 continue
@@ -96,7 +88,7 @@ def _write_tar(path: Path, staging: Path, rows: list[Row]) -> None:
             archive.addfile(member, io.BytesIO(text))
 
 
-def _write_parquet(path: Path, staging: Path, rows: list[Row]) -> None:
+def _write_parquet(target: BinaryIO, staging: Path, rows: list[Row]) -> None:
     import pyarrow
     from pyarrow import parquet
 
@@ -115,7 +107,7 @@ def _write_parquet(path: Path, staging: Path, rows: list[Row]) -> None:
         for name in names
     ]
     schema = pyarrow.schema([*fields, ("content", pyarrow.large_binary())])
-    with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
+    with parquet.ParquetWriter(target, schema, compression="zstd") as writer:
         batch: list[Row] = []
         contents: list[bytes | None] = []
         size = 0

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tui.core.request import BadRequestLine, DownloadRequest, origin_of
 from tui.core.text.request_fields import fields_of, request_from
 from tui.core.text.sanitize import sanitize
+from tui.disk.state.replace import replacing
 from tui.scale.errors import ScaleError
 from tui.scale.lanes import Lane, Layout, Piece, Shard, cut
 
@@ -398,10 +399,5 @@ def _read_shards(path: Path) -> Iterator[Shard]:
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:
-    """Write a file atomically, and sync it."""
-    new = path.with_name(path.name + ".new")
-    with open(new, "w", encoding="utf-8") as file:
-        file.writelines(lines)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(new, path)
+    with replacing(path, 0o666) as file:
+        file.writelines(line.encode() for line in lines)

@@ -7,16 +7,16 @@ default). Losing it costs a few key presses, so a broken file is replaced.
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
-
-from platformdirs import user_state_path
+from typing import TYPE_CHECKING
 
 from tui.core.settings import COLUMNS
 from tui.ui.panes.layout import PANES
 from tui.ui.style.theme import DEFAULT_THEME
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _NAME = "dashboard.json"
 _MAX_BYTES = 1 << 16
@@ -35,10 +35,9 @@ class UIState:
 
 def ui_state_path() -> Path:
     """Return the path of the file."""
-    chosen = os.environ.get("FETCHTUI_STATE_DIR")
-    if chosen:
-        return Path(chosen).absolute() / _NAME
-    return user_state_path("fetchtui", appauthor=False) / _NAME
+    from tui.disk.state.location import state_dir
+
+    return state_dir() / _NAME
 
 
 def load_ui_state(path: Path) -> tuple[UIState, str]:
@@ -86,11 +85,7 @@ def save_ui_state(path: Path, state: UIState) -> None:
             "columns": state.columns,
         }
     )
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(0o700, parents=True, exist_ok=True)
-        temporary.write_text(text + "\n", "utf-8")
-        temporary.replace(path)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink()
+    from tui.disk.state.replace import replace_file
+
+    with suppress(OSError):
+        replace_file(path, f"{text}\n".encode(), is_synced=False)

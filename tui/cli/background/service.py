@@ -10,7 +10,6 @@ import os
 import plistlib
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +20,7 @@ from tui.cli.background.connection import NOT_RUNNING, name_option
 from tui.cli.background.start import StartError
 from tui.core.rules.child_python import module_command
 from tui.core.text.sanitize import sanitize
+from tui.disk.state.replace import replacing
 
 _MARK = "# Written by fetchtui service install; fetchtui service uninstall removes it."
 _MARK_VARIABLE = "FETCHTUI_SERVICE"
@@ -354,15 +354,11 @@ def _write(manager: Manager, content: bytes) -> None:
     if found is not None:
         _check_own(manager, found)
     path = manager.path
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with fresh.open("xb") as file:
+        with replacing(path, 0o666, is_synced=False) as file:
             file.write(content)
-        fresh.replace(path)
     except OSError as error:
-        with suppress(OSError):
-            fresh.unlink()
         text = f"cannot write {path}: {error.strerror}"
         raise click.ClickException(text) from None
 

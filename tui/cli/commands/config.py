@@ -244,7 +244,7 @@ def _save(file: ConfigFile) -> None:
 
 def _write(path: Path, text: str) -> None:
     try:
-        editor.replace_file(path, text.encode())
+        editor.write_settings(path, text.encode())
     except OSError as error:
         raise _access_error(path, error) from None
 

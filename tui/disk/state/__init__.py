@@ -1,4 +1,5 @@
-"""Sessions saved across runs: the queue of downloads, not their data.
+"""State that outlives a run: sessions, limits of hosts, and how such files are written.
 
-Part files and resume records, which store the data, belong one level up.
+Sessions contain the queue of downloads, not their data: part files and resume records
+belong one level up.
 """

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tui.disk.state.location import state_dir
+from tui.disk.state.replace import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,8 +62,6 @@ class HostLimits:
         entries = dict(kept[:MOST_HOSTS])
         if entries == known:
             return
-        from tui.disk.state.replace import replace_file  # 6 ms; most runs learn nothing
-
         with suppress(OSError):
             stored = json.dumps({"version": 1, "hosts": entries})
             replace_file(self._path, stored.encode())

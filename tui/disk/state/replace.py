@@ -1,34 +1,54 @@
-"""Replace a small file of state as a whole.
-
-The settings file has a function of its own, which keeps its mode and follows links.
-"""
+"""Replace a file as a whole: after a crash, it has the old content or the new one."""
 
 from __future__ import annotations
 
 import os
-import tempfile
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a file of this user under its name at once, and sync it. Blocks.
+@contextmanager
+def replacing(
+    path: Path, mode: int = 0o600, *, is_synced: bool = True
+) -> Iterator[BinaryIO]:
+    """Open the new content of a file, which gets its name after the block. Blocks.
+
+    Args:
+        path: the file to create or replace, not a symbolic link; its folder exists.
+        mode: permissions of the new file, without those in the umask.
+        is_synced: sync the content first. Without it, the file may be empty after a
+            power failure.
 
     Raises:
-        OSError: the file cannot be written; the old one is unchanged.
+        OSError: the file cannot be written. The old one is unchanged then, as after any
+            other exception within the block.
     """
-    path.parent.mkdir(0o700, parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    descriptor = os.open(temporary, flags, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
-            os.fsync(file.fileno())
+            if is_synced:
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
         with suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def replace_file(path: Path, data: bytes, *, is_synced: bool = True) -> None:
+    """Replace a file that only this user may read, and create its folder. Blocks.
+
+    Raises:
+        OSError: the file cannot be written; the old one is unchanged.
+    """
+    path.parent.mkdir(0o700, parents=True, exist_ok=True)
+    with replacing(path, is_synced=is_synced) as file:
+        file.write(data)
