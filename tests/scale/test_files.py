@@ -270,6 +270,16 @@ def test_failed_downloads_are_a_list(tmp_path, suffix):
     assert [request.url for request in requests] == ["http://a/1", "http://a/11"]
 
 
+def test_a_list_of_failed_downloads_has_all_of_them(tmp_path, suffix, monkeypatch):
+    monkeypatch.setattr(manifest, "_BATCH_ROWS", 3)
+    paths = job_paths(tmp_path)
+    manifest.publish(paths, 0, 0, [row(number, "failed") for number in range(8)])
+    path, number = manifest.write_failed(paths, tmp_path / "failed")
+    requests, _ = load_sources([str(path)], None)
+    assert [request.url for request in requests] == [f"http://a/{n}" for n in range(8)]
+    assert number == 8
+
+
 def test_the_list_of_failed_downloads_may_be_written_twice_at_once(
     tmp_path, suffix, monkeypatch
 ):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from tui.core.text.sanitize import sanitize
@@ -60,6 +61,8 @@ _INTEGERS = ("row", "status", "bytes", "attempts")
 _FLOATS = ("started", "ended")
 _FAILED_FIELDS = ("url", "error_kind", "status", "error")
 """Of a list of failed downloads."""
+_BATCH_ROWS = 10_000
+"""Rows of such a list that are written at once."""
 
 
 class Counts(NamedTuple):
@@ -345,7 +348,7 @@ def _write_failed_table(file: BinaryIO, failed: Iterator[Row]) -> int:
     schema = pyarrow.schema(list(zip(_FAILED_FIELDS, types, strict=True)))
     number = 0
     with parquet.ParquetWriter(file, schema) as writer:
-        while batch := [row for row, _ in zip(failed, range(10_000), strict=False)]:
+        while batch := list(islice(failed, _BATCH_ROWS)):
             columns = [
                 pyarrow.array([getattr(row, name) for row in batch], type)
                 for name, type in zip(_FAILED_FIELDS, types, strict=True)
