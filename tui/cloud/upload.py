@@ -170,6 +170,10 @@ class Uploader:
     async def upload(self, path: Path, name: str) -> str:
         """Upload a file under a name below the prefix, or a numbered form of it.
 
+        The number stands before the last suffix. Unlike names of files
+        (``disk.folders.numbered``), keys need no shortening, as stores accept 1,024
+        bytes, and the store itself decides whether one is taken.
+
         Args:
             path: the complete local file.
             name: its path below the staging directory, ``/``-separated.

@@ -377,7 +377,11 @@ def fold(name: str) -> str:
 
 
 def numbered(name: str, number: int) -> str:
-    """Return ``stem (number).ext``, shortened as in ``Folder.reserve``."""
+    """Return ``stem (number).ext``, shortened as in ``Folder.reserve``.
+
+    Keys of object stores have rules of their own (``cloud.upload.Uploader.upload``):
+    they are neither shortened nor compared without case.
+    """
     stem, extension = _split(check_component(name))
     return _fit(stem, f" ({number})", extension)
 
