@@ -10,10 +10,11 @@ from tui.config import registry
 from tui.config.document import read_document
 from tui.config.precedence import resolve
 from tui.config.registry import OPTIONS
+from tui.core.service import DashboardService
 from tui.core.text.units import format_size, use_units
 from tui.ui.dialogs.prompt import PromptScreen
 from tui.ui.dialogs.settings import SettingsScreen
-from tui.ui.live_settings import LiveSettings
+from tui.ui.live_settings import LIMITS, LiveSettings
 from tui.ui.style.theme import THEMES
 
 _FILE = """\
@@ -75,6 +76,11 @@ async def test_what_the_engine_can_change_holds_at_once(file, key, typed, asked)
         written = read_document(file.read_bytes(), "config.toml")
         assert not written.problems
         assert key in written.values
+
+
+@pytest.mark.parametrize("key", sorted(LIMITS))
+def test_every_limit_has_a_verb_of_the_service(key):
+    assert hasattr(DashboardService, f"set_{registry.find(key).field}")
 
 
 async def test_an_invalid_value_is_reported_and_nothing_changes(file):

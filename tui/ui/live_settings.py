@@ -38,6 +38,11 @@ _DETECTED = frozenset(
     ("output-dir", "dashboard.theme", "dashboard.ascii", "dashboard.columns")
 )
 """Settings whose default is detected at the start."""
+LIMITS = frozenset(
+    option.key for option in editor.OPTIONS if option.is_live and option.field
+)
+"""Settings of the downloads that can change while they run: ``set_FIELD`` of the
+service changes each of them."""
 
 
 def _owner(action: str, text: str) -> str:
@@ -317,7 +322,6 @@ class LiveSettings:
         value = self._file.value(key)
         host = self._host
         appliers: dict[str, Callable[[], object]] = {
-            **self._limits(value),
             "dashboard.theme": lambda: host.set_theme(value),
             "dashboard.motion": lambda: host.set_motion(is_on=value),
             "dashboard.columns": lambda: host.set_columns(value),
@@ -326,23 +330,20 @@ class LiveSettings:
                 value if self._file and self._file.is_set(key) else None
             ),
         }
-        if key not in appliers:
+        if key in LIMITS:
+            self._set_limit(key, value)
+        elif key in appliers:
+            appliers[key]()
+        else:
             return False
-        appliers[key]()
         host.refresh_now()
         return True
 
-    def _limits(self, value: Any) -> dict[str, Callable[[], object]]:
-        """Return what sets each limit of the downloads to a value."""
-        service = self._service
-        return {
-            "concurrency": lambda: service.set_concurrency(value),
-            "auto": lambda: service.set_auto(value),
-            "per-host": lambda: service.set_per_host(value),
-            "segments": lambda: service.set_segments(value),
-            "limit-rate": lambda: service.set_rate_limit(value or None),
-            "writers": lambda: service.set_writers(value),
-        }
+    def _set_limit(self, key: str, value: Any) -> None:
+        option = find(key)
+        if option.kind is Kind.RATE:
+            value = value or None
+        getattr(self._service, f"set_{option.field}")(value)
 
     # -- sources ---------------------------------------------------------------------
 
@@ -405,12 +406,12 @@ class AttachedSettings(LiveSettings):
     def rows(self) -> list[SettingRow]:
         """Return every setting; those of the process as the process has them."""
         name = attached_to(self._attachment)
-        limits, theirs = self._limits(None), self._attachment.settings
+        theirs = self._attachment.settings
         rows = []
         for row in super().rows():
             if _is_own(row.id):
                 rows.append(row)
-            elif row.id in limits:
+            elif row.id in LIMITS:
                 rows.append(replace(row, source=f"{name}, until it ends"))
             else:
                 text = sanitize(theirs.get(row.id, "-"), 200)
@@ -421,7 +422,7 @@ class AttachedSettings(LiveSettings):
         """Return why a setting cannot be changed here; "" if it can."""
         if _is_own(key):
             return ""
-        if key not in self._limits(None):
+        if key not in LIMITS:
             return (
                 f"{key} is set where the background process was started;"
                 " stop it and start it again to change it"
@@ -442,7 +443,7 @@ class AttachedSettings(LiveSettings):
         if reason:
             raise ValueError(reason)
         option = find(key)
-        self._limits(option.read_text(text) if text else option.default)[key]()
+        self._set_limit(key, option.read_text(text) if text else option.default)
         self._host.refresh_now()
         return f"{key} = {sanitize(text, 60) or 'default'} until the process ends"
 
