@@ -1,8 +1,8 @@
 """Everything that must pass before a change is done: ``python -m tests.check``.
 
-Format, lint, types and layers run beside the tests; the tests run in two processes for
-each core, except those marked ``alone``, which follow one by one. Every step
-runs even if another one failed. No test is run a second time: one that fails now and
+Format, lint, types and layers run beside the collection of the tests; the tests run in
+two processes for each core, except those marked ``alone``, which follow one by one.
+Every step runs even if another one failed. No test is run a second time: one that fails now and
 then is fixed, or listed in ``tests/unsteady.py`` with the date and the reason.
 """
 
@@ -50,9 +50,23 @@ def tests(processes: int) -> dict[str, list[str]]:
         processes: how many run tests side by side.
     """
     return {
+        # In a new checkout, every process would rewrite the assertions of all modules;
+        # after this they find them as byte code.
+        "collection": [*_PYTEST, "--collect-only", "-qqq"],
         "tests": [*_PYTEST, "-m", "not alone", "-n", str(processes), *_DIST],
-        "tests that need the machine to themselves": [*_PYTEST, "-m", "alone"],
+        "tests that need the machine to themselves": [
+            *_PYTEST,
+            "-m",
+            "alone",
+            *_alone(),
+        ],
     }
+
+
+def _alone() -> list[str]:
+    """Return the modules with tests marked ``alone``, to spare reading all others."""
+    modules = sorted((ROOT / "tests").rglob("test_*.py"))
+    return [str(each) for each in modules if "mark.alone" in each.read_text("utf-8")]
 
 
 def main() -> int:

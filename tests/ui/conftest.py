@@ -7,12 +7,39 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from textual.css.stylesheet import Stylesheet
 
 from tests.ui.latency import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from textual.css.model import RuleSet
+
+
+@pytest.fixture(autouse=True, scope="session")
+def parsed_styles() -> Iterator[None]:
+    """Parse each style sheet once instead of for each of a thousand dashboards.
+
+    Textual keeps what it parsed for each app, and clears it when variables of the theme
+    change: here they are part of the key.
+    """
+    parse = Stylesheet._parse_rules
+    parsed: dict[tuple[object, ...], list[RuleSet]] = {}
+
+    def parse_once(
+        sheet: Stylesheet, *args: object, **options: object
+    ) -> list[RuleSet]:
+        variables = frozenset(sheet._variables.items())
+        key = (variables, args, *options.items())
+        if key not in parsed:
+            parsed[key] = parse(sheet, *args, **options)
+        return parsed[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Stylesheet, "_parse_rules", parse_once)
+        yield
 
 
 @pytest.fixture(autouse=True)
