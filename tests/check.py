@@ -52,7 +52,7 @@ def tests(processes: int) -> dict[str, list[str]]:
     return {
         # In a new checkout, every process would rewrite the assertions of all modules;
         # after this they find them as byte code.
-        "collection": [*_PYTEST, "--collect-only", "-qqq"],
+        "collection": [*_PYTEST, "--collect-only"],
         "tests": [*_PYTEST, "-m", "not alone", "-n", str(processes), *_DIST],
         "tests that need the machine to themselves": [
             *_PYTEST,
@@ -108,7 +108,14 @@ def run(name: str, command: list[str]) -> Step:
     """Run one step and print how it ended."""
     print(f"\n=== {name}: {' '.join(command[1:] or command)}", flush=True)
     started = time.monotonic()
-    result = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, check=False)
+    result = subprocess.run(
+        command,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        # A list of all tests; what cannot be collected is told by the tests again.
+        stdout=subprocess.DEVNULL if name == "collection" else None,
+        check=False,
+    )
     took_s = time.monotonic() - started
     good = {0, pytest.ExitCode.NO_TESTS_COLLECTED} if "alone" in command else {0}
     is_good = result.returncode in good
