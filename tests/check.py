@@ -2,8 +2,8 @@
 
 Format, lint, types and layers run beside the collection of the tests; the tests run in
 two processes for each core, except those marked ``alone``, which follow one by one.
-Every step runs even if another one failed. No test is run a second time: one that fails now and
-then is fixed, or listed in ``tests/unsteady.py`` with the date and the reason.
+Every step runs even if another one failed. No test is run a second time: one that fails
+now and then is fixed, or listed in ``tests/unsteady.py`` with the date and the reason.
 """
 
 from __future__ import annotations
