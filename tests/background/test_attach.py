@@ -469,7 +469,7 @@ def test_other_states_are_refused(text):
         unpack_states(text)
 
 
-def test_an_assumed_state_holds_until_its_verb_is_answered():
+def test_an_assumed_state_lasts_until_its_verb_is_answered():
     table = StateTable(bytes([_S.QUEUED, _S.FAILED | REMOVED]))
     table.assume(0, _S.PAUSED, 1)
     table.assume(0, _S.CANCELLED, 2)

@@ -83,18 +83,18 @@ class Bench:
             server_s=self._server.processor_s,
         )
         if done.wall_s > work.limit_s:
-            complaint = f"killed after {work.limit_s:.0f} s, not run again"
+            problem = f"killed after {work.limit_s:.0f} s, not run again"
         elif done.status:
             last = done.output.splitlines()[-1:] or [""]
-            complaint = f"exit status {done.status} {last[0]}".strip()
+            problem = f"exit status {done.status} {last[0]}".strip()
         else:
-            complaint = self._data.complaint(work, output)
+            problem = self._data.problem(work, output)
         print(
-            f"{work.name:9} {row.label:36} {done.wall_s:7.2f} s {complaint}",
+            f"{work.name:9} {row.label:36} {done.wall_s:7.2f} s {problem}",
             file=sys.stderr,
             flush=True,
         )
-        return replace(done, complaint=complaint)
+        return replace(done, problem=problem)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -123,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _measure(options: argparse.Namespace, chosen: list[Work], peers: list[str]) -> str:
     needed = sum({w.folder: w.nbytes for w in chosen}.values())
-    needed += max(work.room for work in chosen)
+    needed += max(work.disk_bytes for work in chosen)
     base = scratch(options.dir, needed)
     fsync_off = not is_memory(base)
     rows = programs.contenders(peers, fsync_off=fsync_off)

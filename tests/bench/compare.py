@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print a table per work; return 1 if any output was wrong."""
     options = _options(arguments)
     chosen = [_work(name) for name in options.work]
-    needed = 2 * sum(work.room for work in chosen)
+    needed = 2 * sum(work.disk_bytes for work in chosen)
     is_wrong = False
     base = scratch(options.dir, needed)
     print(describe(base), flush=True)
@@ -49,9 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 data.make(work)
                 runs = _measure(work, options, home, server, data)
                 print(_report(work, runs), flush=True)
-                wrong = {r.complaint for done in runs.values() for r in done} - {""}
-                for complaint in sorted(wrong):
-                    print(f"- **WRONG** {complaint}")
+                wrong = {r.problem for done in runs.values() for r in done} - {""}
+                for problem in sorted(wrong):
+                    print(f"- **WRONG** {problem}")
                 is_wrong = is_wrong or bool(wrong)
     return int(is_wrong)
 
@@ -79,12 +79,12 @@ def _measure(
             done = run(
                 line, cwd=home, limit_s=work.limit_s, in_terminal=options.dashboard
             )
-            complaint = f"{name}: exit status {done.status} {done.output[-300:]}"
+            problem = f"{name}: exit status {done.status} {done.output[-300:]}"
             if not done.status:
-                complaint = data.complaint(work, output)
+                problem = data.problem(work, output)
             if number >= 0:
                 runs[name].append(
-                    Run(done.wall_s, done.cpu_s, done.peak, 0, "", 0.0, complaint)
+                    Run(done.wall_s, done.cpu_s, done.peak, 0, "", 0.0, problem)
                 )
             shutil.rmtree(output, ignore_errors=True)
     return runs

@@ -50,8 +50,8 @@ _TOTAL = 1 * GIB
 async def probe(list_file: str, output: str, at_once: int, *, is_paused: bool) -> None:
     """Run the engine on a list; print time and memory as JSON."""
     began = time.perf_counter()
-    requests, complaints = load_sources([list_file], None)
-    assert not complaints, complaints[0]
+    requests, problems = load_sources([list_file], None)
+    assert not problems, problems[0]
     read_s = time.perf_counter() - began
     engine = await open_engine(Settings(output_dir=Path(output), concurrency=at_once))
     if is_paused:

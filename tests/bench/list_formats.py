@@ -81,9 +81,9 @@ def read(path: str) -> None:
     start_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     gc.disable()
     before = time.process_time()
-    requests, complaints = load_sources([path], None, links="*", base_url=BASE)
+    requests, problems = load_sources([path], None, links="*", base_url=BASE)
     seconds = time.process_time() - before
-    assert complaints == []
+    assert problems == []
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps([seconds, peak_mb - start_mb, len(requests)]))
 

@@ -42,7 +42,7 @@ class Run:
     """The end of what it printed."""
     busy: float
     """Share of all cores used by neither the program nor the server."""
-    complaint: str = ""
+    problem: str = ""
     """What is wrong with it; "" for a good run."""
 
 

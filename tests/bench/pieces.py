@@ -53,7 +53,7 @@ LARGE = Work("big", "big", 1, 256 * MIB, 1)
 _S = DownloadState
 
 
-# -- pieces without a wire -----------------------------------------------------------
+# -- pieces without a network --------------------------------------------------------
 
 
 def downloads(urls: list[str]) -> list[Download]:
@@ -96,7 +96,7 @@ def bookkeeping(meter: Meter, urls: list[str]) -> None:
     bus = EventBus()
     heard = bus.subscribe()
 
-    def tell() -> None:
+    def publish() -> None:
         for number in range(count):
             bus.publish(Started(number, 1.0, 1))
             bus.publish(Done(number, 1.0))
@@ -104,7 +104,7 @@ def bookkeeping(meter: Meter, urls: list[str]) -> None:
 
     meter.call("registry: 3 moves, size, count", "file", count, move, enter)
     meter.call("queue: push, take, release", "file", count, pass_on, enter)
-    meter.call("events: started, done", "file", count, tell)
+    meter.call("events: started, done", "file", count, publish)
 
 
 async def disk(meter: Meter, home: Path) -> None:
@@ -119,7 +119,7 @@ async def disk(meter: Meter, home: Path) -> None:
         await _store(meter, f"SmallFile of 10 KiB, fsync {word}", writer, folder)
         await _write(meter, f"writer, fsync {word}", writer, folder)
         if fsync:
-            _claim(meter, TargetResolver(Settings(), folders, writer))
+            _reserve(meter, TargetResolver(Settings(), folders, writer))
         await folders.close()
         await writer.close()
         shutil.rmtree(home / "disk")
@@ -165,7 +165,7 @@ async def _write(meter: Meter, piece: str, writer: DiskWriter, folder: Folder) -
     await meter.wait(piece, "MiB", LARGE.size // MIB, write, 3)
 
 
-def _claim(meter: Meter, targets: TargetResolver) -> None:
+def _reserve(meter: Meter, targets: TargetResolver) -> None:
     made: list[Job] = []
     batches = itertools.count()
 
@@ -174,19 +174,19 @@ def _claim(meter: Meter, targets: TargetResolver) -> None:
         urls = [f"http://h/{start + n}" for n in range(SMALL.count)]
         made[:] = map(Job, downloads(urls))
         for number, job in enumerate(made, start):
-            job.download.name = f"claimed-{number}"
+            job.download.name = f"reserved-{number}"
 
-    def claim() -> None:
+    def reserve() -> None:
         for job in made:
             assert targets.reserve(job) is not None
 
-    meter.call("claim of a name", "file", SMALL.count, claim, renew)
+    meter.call("reservation of a name", "file", SMALL.count, reserve, renew)
 
 
-# -- the wire ------------------------------------------------------------------------
+# -- the network ---------------------------------------------------------------------
 
 
-async def wire(meter: Meter, small: list[str], large: str) -> None:
+async def network(meter: Meter, small: list[str], large: str) -> None:
     """Measure requests and the parsing of responses."""
     session = HttpSession(Settings())
 
@@ -279,7 +279,7 @@ def run(home: Path) -> str:
         stages: list[Coroutine[None, None, None]] = [
             lists(meter, home),
             disk(meter, home),
-            wire(meter, small, large),
+            network(meter, small, large),
             whole(meter, home, small, large),
         ]
         for stage in stages:

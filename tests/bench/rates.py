@@ -62,7 +62,7 @@ async def run(directory: Path, seconds: float) -> None:
                 engine.set_rate_limit(rate)
                 engine.set_rate_limit(own, 0)
                 await asyncio.sleep(SETTLE_S)
-                await tell(engine, rate, own, seconds if rate else 2.0)
+                await report(engine, rate, own, seconds if rate else 2.0)
         finally:
             await engine.close()
 
@@ -92,7 +92,7 @@ async def run_files(directory: Path) -> None:
         )
 
 
-async def tell(
+async def report(
     engine: Engine, rate: int | None, own: int | None, seconds: float
 ) -> None:
     """Measure one pair of limits and print the result."""

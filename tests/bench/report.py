@@ -33,7 +33,7 @@ def ratio(base: Sequence[Run], other: Sequence[Run]) -> float | None:
     pairs = [
         theirs.wall_s / ours.wall_s
         for theirs, ours in zip(base, other, strict=False)
-        if not (theirs.complaint or ours.complaint)
+        if not (theirs.problem or ours.problem)
     ]
     return median(pairs) if pairs else None
 
@@ -81,10 +81,10 @@ def results(
             f" {median(busy):.0%} of the machine, {max(busy):.0%} at most.\n"
         )
     wrong = {
-        f"{row.label}: {run.complaint}"
+        f"{row.label}: {run.problem}"
         for row in present
         for run in runs[row.label]
-        if run.complaint
+        if run.problem
     }
     parts += [f"- **WRONG** {words}\n" for words in sorted(wrong)]
     told = "".join(f"{commands[row.label]}\n" for row in present)
@@ -100,7 +100,7 @@ def _row(
     best: str | None,
 ) -> list[str]:
     mine = runs[row.label]
-    good = [run for run in mine if not run.complaint]
+    good = [run for run in mine if not run.problem]
     if not good:
         return [row.label, row.connections(work), *["wrong"] * 7]
     times = [run.wall_s for run in good]
@@ -136,7 +136,7 @@ def _beside_headless(
 
 
 def _is_good(runs: Sequence[Run]) -> bool:
-    return bool(runs) and not any(run.complaint for run in runs)
+    return bool(runs) and not any(run.problem for run in runs)
 
 
 def _times(value: float | None) -> str:

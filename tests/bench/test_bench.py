@@ -32,22 +32,22 @@ def test_runs_of_one_round_are_compared_with_each_other():
 
 
 def test_a_round_with_a_wrong_file_is_left_out():
-    wrong = replace(GOOD, wall_s=0.01, complaint="a.bin has other bytes")
+    wrong = replace(GOOD, wall_s=0.01, problem="a.bin has other bytes")
     assert ratio(runs(1, 1), [wrong, *runs(0.5)]) == 2.0
 
 
 def test_a_peer_that_fails_is_never_the_best():
     rows = contenders(["aria2c", "curl"], fsync_off=False)
     done = {row.label: runs(9) for row in rows}
-    done["curl -Z"] = [replace(GOOD, complaint="exit status 7")]
+    done["curl -Z"] = [replace(GOOD, problem="exit status 7")]
     done["aria2c"] = runs(2)
     assert best_peer(done, rows) == "aria2c"
 
 
-def test_a_wrong_file_is_told_in_the_report():
+def test_a_wrong_file_is_named_in_the_report():
     rows = contenders(["curl"], fsync_off=False)
     done = {row.label: runs(1) for row in rows}
-    done["fetchtui"] = [replace(GOOD, complaint="a.bin has other bytes")]
+    done["fetchtui"] = [replace(GOOD, problem="a.bin has other bytes")]
     told = results(WORK, rows, done, dict.fromkeys(done, "command"))
     assert "**WRONG** fetchtui: a.bin has other bytes" in told
 
@@ -70,8 +70,8 @@ def test_outputs_are_compared_with_what_is_served(tmp_path):
     data.make(WORK)
     output = tmp_path / "out"
     (tmp_path / "data" / "small").rename(output)
-    assert data.complaint(WORK, output) == ""
+    assert data.problem(WORK, output) == ""
     (output / "000001.bin").write_bytes(bytes(10))
-    assert data.complaint(WORK, output) == "000001.bin has other bytes"
+    assert data.problem(WORK, output) == "000001.bin has other bytes"
     (output / "000002.bin").unlink()
-    assert "000002.bin" in data.complaint(WORK, output)
+    assert "000002.bin" in data.problem(WORK, output)

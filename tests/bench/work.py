@@ -48,7 +48,7 @@ class Work:
         return self.count * self.size
 
     @property
-    def room(self) -> int:
+    def disk_bytes(self) -> int:
         """Bytes of the output on a file system with 4 KiB pages."""
         return self.count * (self.size + 4 * KIB)
 
@@ -102,7 +102,7 @@ class Data:
             write_noise(path, number, work.size)
             self._digests[folder, number] = _digest(path)
 
-    def complaint(self, work: Work, output: Path) -> str:
+    def problem(self, work: Work, output: Path) -> str:
         """Compare every output with the served data; return "" if all match."""
         wanted = set(work.names())
         there = set(os.listdir(output))

@@ -1,6 +1,6 @@
 """The services that must behave alike.
 
-They are the engine, its replica in another process, and the stand-in of UI tests. Here
+They are the engine, its replica in another process, and the fake of UI tests. Here
 the replica is in the same process, but talks to the engine over a Unix socket.
 """
 
@@ -113,8 +113,8 @@ class ReplicaWorld(EngineWorld):
         await self._replica.sync()
 
 
-class StandInWorld:
-    """The stand-in, whose states the test sets itself."""
+class FakeWorld:
+    """The fake, whose states the test sets itself."""
 
     def __init__(self) -> None:
         self.service = FakeService()
@@ -155,8 +155,8 @@ async def a_world(
     kind: str, server: ScriptedServer, folder: Path
 ) -> AsyncIterator[World]:
     """A world of a kind."""
-    if kind == "stand-in":
-        yield StandInWorld()
+    if kind == "fake":
+        yield FakeWorld()
         return
     settings = Settings(output_dir=folder, timeout_s=30.0, concurrency=8, segments=1)
     engine = await open_engine(settings, chance=lambda: 0.0)
@@ -170,7 +170,7 @@ async def a_world(
         await engine.close()
 
 
-@pytest.fixture(params=["engine", "replica", "stand-in"])
+@pytest.fixture(params=["engine", "replica", "fake"])
 async def world(
     request: pytest.FixtureRequest, server: ScriptedServer, tmp_path: Path
 ) -> AsyncIterator[World]:
@@ -179,7 +179,7 @@ async def world(
         yield one
 
 
-@pytest.fixture(params=["engine", "stand-in"])
+@pytest.fixture(params=["engine", "fake"])
 async def local(
     request: pytest.FixtureRequest, server: ScriptedServer, tmp_path: Path
 ) -> AsyncIterator[World]:

@@ -363,7 +363,7 @@ async def test_a_number_pins_automatic_concurrency(world):
     assert auto.is_pinned
 
 
-async def test_a_held_queue_pauses_what_runs_and_release_resumes_it(world):
+async def test_a_paused_queue_pauses_what_runs_and_resuming_it_resumes_that(world):
     ids = await world.put(_S.DOWNLOADING)
     subscription = world.service.subscribe()
     world.service.pause_all()
@@ -462,7 +462,7 @@ async def test_a_closed_listener_hears_nothing(world):
     assert subscription.drain() == []
 
 
-async def test_idle_means_that_only_a_user_can_go_on(world):
+async def test_idle_means_that_only_a_user_can_resume(world):
     await world.put(_S.PAUSED)
     await world.put(_S.DONE)
     await asyncio.wait_for(world.service.wait_idle(), 10)

@@ -22,7 +22,7 @@ async def fetch(url: str, method: str = "GET", **headers: str) -> httpx.Response
         return await client.request(method, url, headers=named)
 
 
-async def exchange(server: ScriptedServer, request: bytes) -> bytes:
+async def response_to(server: ScriptedServer, request: bytes) -> bytes:
     """Send bytes over a plain socket and read until the server closes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     try:
@@ -241,7 +241,7 @@ async def test_scripted_headers_replace_and_may_repeat(server: ScriptedServer) -
     url = server.add(
         "/f", ResponseScript(body=b"x", headers=pairs, content_encoding="gzip")
     )
-    reply = await exchange(server, get("/f", "Connection: close"))
+    reply = await response_to(server, get("/f", "Connection: close"))
     head = reply.partition(b"\r\n\r\n")[0].lower()
     assert head.count(b"content-type") == 1
     assert head.count(b"set-cookie") == 2
@@ -327,7 +327,7 @@ async def test_framing_is_as_scripted(
     server: ScriptedServer, length: object, version: bytes, line: bytes
 ) -> None:
     server.add("/f", ResponseScript(body=b"hello", length=length))  # type: ignore[arg-type]
-    reply = await exchange(server, get("/f", "Connection: close"))
+    reply = await response_to(server, get("/f", "Connection: close"))
     head, _, body = reply.partition(b"\r\n\r\n")
     assert head.startswith(version)
     assert line in head
@@ -338,15 +338,15 @@ async def test_a_chunked_body_is_cut_short_without_its_last_chunk(
     server: ScriptedServer,
 ) -> None:
     server.add("/f", ResponseScript(body=b"hello world", length="chunked", cut_after=5))
-    reply = await exchange(server, get("/f"))
+    reply = await response_to(server, get("/f"))
     assert reply.endswith(b"\r\n\r\n5\r\nhello\r\n")
 
 
 async def test_raw_bytes_are_sent_unchanged(server: ScriptedServer) -> None:
     server.add("/junk", ResponseScript(raw=b"\x00\xffnot http"))
     server.add("/mute", ResponseScript(raw=b""))
-    assert await exchange(server, get("/junk")) == b"\x00\xffnot http"
-    assert await exchange(server, get("/mute")) == b""
+    assert await response_to(server, get("/junk")) == b"\x00\xffnot http"
+    assert await response_to(server, get("/mute")) == b""
     assert [seen.ended for seen in server.requests] == ["cut", "cut"]
 
 
@@ -354,7 +354,7 @@ async def test_headers_drip_and_informational_responses_come_first(
     server: ScriptedServer,
 ) -> None:
     server.add("/f", ResponseScript(body=b"x", drip_s=0.001, informational=2))
-    reply = await exchange(server, get("/f", "Connection: close"))
+    reply = await response_to(server, get("/f", "Connection: close"))
     assert reply.startswith(b"HTTP/1.1 102 Processing\r\n\r\n" * 2 + b"HTTP/1.1 200")
     assert reply.endswith(b"\r\n\r\nx")
 

@@ -23,7 +23,7 @@ def test_limits_are_kept_for_a_day_beside_those_of_other_hosts(tmp_path) -> None
     assert stat.S_IMODE(mode) == 0o600
 
 
-def test_a_limit_that_does_not_hold_any_more_is_forgotten(tmp_path) -> None:
+def test_a_limit_that_does_not_apply_any_more_is_removed(tmp_path) -> None:
     limits = HostLimits(tmp_path)
     limits.save({A: 10, B: 3}, 1000.0)
     limits.save({A: 0}, 1001.0)

@@ -361,12 +361,12 @@ async def test_the_part_of_a_merged_write_that_fits_is_counted(
     part = await writer.open_part(folder, "x", size=None)
     real = platform.write_at
 
-    def room_for_six(fd, buffers, offset, nbytes):
+    def write_six(fd, buffers, offset, nbytes):
         if offset + nbytes > 6:
             raise OSError(28, "No space left on device")
         real(fd, buffers, offset, nbytes)
 
-    monkeypatch.setattr(platform, "write_at", room_for_six)
+    monkeypatch.setattr(platform, "write_at", write_six)
     for offset in (0, 3, 6):
         await writer.write(part, offset, [b"abc"], 3)
     with pytest.raises(LocalError):

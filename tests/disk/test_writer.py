@@ -26,7 +26,7 @@ async def turns(count=10):
         await asyncio.sleep(0)
 
 
-def hold(event: threading.Event) -> None:
+def wait_for(event: threading.Event) -> None:
     """Block a thread until the event is set; a timeout is an error."""
     if not event.wait(30):
         raise TimeoutError("the event was never set")
@@ -42,7 +42,7 @@ class Blocked:
 
     def _block(self) -> None:
         self.started.set()
-        hold(self.event)
+        wait_for(self.event)
 
     async def wait_started(self) -> None:
         await asyncio.to_thread(self.started.wait, 30)
@@ -250,7 +250,7 @@ async def test_only_one_thread_at_a_time_writes_to_a_part(
     def hang(fd, buffers, offset):
         if fd == part.fd:
             inside.set()
-            hold(event)
+            wait_for(event)
         return real(fd, buffers, offset)
 
     monkeypatch.setattr(os, "pwritev", hang)
@@ -274,7 +274,7 @@ async def test_flush_waits_only_for_earlier_writes(writer, folder, event, monkey
 
     def hang_at_ten(fd, buffers, offset):
         if offset == 10:
-            hold(event)
+            wait_for(event)
         return real(fd, buffers, offset)
 
     monkeypatch.setattr(os, "pwritev", hang_at_ten)

@@ -79,7 +79,7 @@ async def test_a_session_that_is_gone_or_open_gives_a_reason(older, settings):
     for name, reason in ((older.name, "last_session_open"), ("x", "no longer exists")):
         found = named_session(settings, (), name)
         async with running(found) as engine:
-            assert reason in str(engine.told)
+            assert reason in str(engine.restored)
     held.close()
     await session.close()
 

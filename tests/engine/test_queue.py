@@ -284,7 +284,7 @@ def test_medium_files_get_more_than_large_ones_and_fewer_than_small_ones() -> No
     assert ceilings == [16, 16, 32, 32, 32, 32, 64]
 
 
-def test_a_remembered_limit_holds_from_the_first_request_and_can_grow() -> None:
+def test_a_remembered_limit_applies_from_the_first_request_and_can_grow() -> None:
     queue = DownloadQueue(0)
     queue.remembered = {"http://a": 3}
     for number in range(20):

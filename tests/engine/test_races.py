@@ -161,7 +161,7 @@ def is_at_its_end(engine: Engine, id: int) -> bool:
 
 
 def recount(registry: DownloadRegistry) -> dict[str, object]:
-    """Add up from scratch what the ledger keeps up to date."""
+    """Add up from scratch what the registry keeps up to date."""
     all_of = registry.downloads
     counted = [d for d in all_of if d.state not in (S.FAILED, S.CANCELLED)]
     return {
@@ -173,7 +173,7 @@ def recount(registry: DownloadRegistry) -> dict[str, object]:
     }
 
 
-def check_sums(registry: DownloadRegistry) -> None:
+def check_totals(registry: DownloadRegistry) -> None:
     kept = {name: getattr(registry, name) for name in recount(registry)}
     assert kept == recount(registry)
 
@@ -201,10 +201,10 @@ async def play(steps: list[Step], directory: Path, complaints: list[str]) -> Non
             wanted = {n: Wanted(url, ()) for n, url in enumerate(urls)}
             for step in steps:
                 press(engine, server, step, wanted)
-                check_sums(registry)
+                check_totals(registry)
                 # As short as one turn of the loop, or as long as some chunks take.
                 await asyncio.sleep((0, 0, 0, 0.002, 0.01, 0.03, 0.06)[step[2]])
-                check_sums(registry)
+                check_totals(registry)
             engine.set_rate_limit(None)
             engine.set_concurrency(4)
             engine.resume_all()
@@ -212,7 +212,7 @@ async def play(steps: list[Step], directory: Path, complaints: list[str]) -> Non
             engine.retry(range(len(BODIES)))
             async with asyncio.timeout(20):
                 await engine.wait_idle()
-            check_sums(registry)
+            check_totals(registry)
             rows = engine.rows(range(len(BODIES)))
             wrong = [row for row in rows if row.state is not S.DONE]
             assert not wrong, wrong

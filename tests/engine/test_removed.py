@@ -12,7 +12,7 @@ from tui.engine.registry import DownloadRegistry
 _S = DownloadState
 
 
-def ledger_of(*states: DownloadState) -> DownloadRegistry:
+def registry_of(*states: DownloadState) -> DownloadRegistry:
     registry = DownloadRegistry(SystemClock())
     for id, state in enumerate(states):
         row = Download(id, DownloadRequest((f"https://a/{id}",)), "https://a", str(id))
@@ -25,7 +25,7 @@ def ledger_of(*states: DownloadState) -> DownloadRegistry:
     return registry
 
 
-def sums(registry: DownloadRegistry) -> tuple[object, ...]:
+def totals(registry: DownloadRegistry) -> tuple[object, ...]:
     return (
         tuple(registry.counts),
         registry.total,
@@ -38,8 +38,8 @@ def sums(registry: DownloadRegistry) -> tuple[object, ...]:
 
 def test_removed_downloads_do_not_count():
     states = [_S.DONE, _S.FAILED, _S.QUEUED, _S.CANCELLED, _S.FAILED, _S.DONE]
-    registry = ledger_of(*states)
-    before = sums(registry)
+    registry = registry_of(*states)
+    before = totals(registry)
     assert [registry.remove(row) for row in registry.downloads] == [
         state in ENDED for state in states
     ]
@@ -48,12 +48,12 @@ def test_removed_downloads_do_not_count():
     assert (registry.known_size, registry.known_received) == (100, 40)
     for row in registry.downloads:
         registry.restore(row)
-    assert sums(registry) == before
+    assert totals(registry) == before
 
 
 def test_counts_add_up_after_removing_and_restoring_in_any_order():
     chance = random.Random(3)
-    registry = ledger_of(*(chance.choice(list(_S)) for _ in range(30)))
+    registry = registry_of(*(chance.choice(list(_S)) for _ in range(30)))
     for _ in range(500):
         row = chance.choice(registry.downloads)
         verb = chance.choice([registry.remove, registry.restore])

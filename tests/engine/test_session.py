@@ -43,7 +43,7 @@ def settings(tmp_path):
 async def running(session):
     """An engine of a session that has begun; all is written at the end."""
     engine = await open_engine(session.settings, session=session)
-    engine.told = await session.restore()
+    engine.restored = await session.restore()
     try:
         yield engine
     finally:
@@ -110,7 +110,7 @@ async def test_a_session_is_restored_as_it_was_left(state, settings):
         detail = second.detail(3)
         snapshot = second.snapshot()
         ended = (_S.PAUSED, _S.DONE, _S.FAILED, _S.CANCELLED)
-        assert [second.told.counts[state] for state in ended] == [1, 1, 1, 1]
+        assert [second.restored.counts[state] for state in ended] == [1, 1, 1, 1]
     for old, new in zip(before, after, strict=True):
         assert new._replace(version=0) == old._replace(version=0)
     assert snapshot.received == 9
@@ -371,7 +371,7 @@ async def test_a_journal_error_is_reported_once_and_the_changes_are_written_late
         tries.append(1)
         raise LocalError("disk_full", "the disk is full")
 
-    async def told(heard):
+    async def next_notices(heard):
         async with asyncio.timeout(5):
             while True:
                 await heard.wait()
@@ -384,12 +384,12 @@ async def test_a_journal_error_is_reported_once_and_the_changes_are_written_late
         heard = engine.subscribe()
         monkeypatch.setattr(Journal, "write", refuse)
         engine.add(asked("a"))
-        assert await told(heard) == [
+        assert await next_notices(heard) == [
             Notice(NoticeCode.SESSION_NOT_SAVED, ("the disk is full",))
         ]
         await until(lambda: len(tries) > 4)
         monkeypatch.setattr(Journal, "write", real)
-        assert await told(heard) == [Notice(NoticeCode.SESSION_SAVED_AGAIN)]
+        assert await next_notices(heard) == [Notice(NoticeCode.SESSION_SAVED_AGAIN)]
     async with running(last_session(Settings(), ())) as engine:
         assert len(rows(engine)) == 1
 
@@ -408,11 +408,11 @@ async def test_the_readable_part_of_a_damaged_journal_is_restored_to_a_new_one(
     async with running(last_session(Settings(), ())) as engine:
         readable = len(rows(engine))
         assert 0 < readable < 2000
-        assert engine.told.problem.code is NoticeCode.REST_SET_ASIDE
+        assert engine.restored.problem.code is NoticeCode.REST_SET_ASIDE
     assert path.with_name(f"{path.name}.unreadable").read_bytes() == bytes(data)
     async with running(last_session(Settings(), ())) as engine:
         assert len(rows(engine)) == readable
-        assert engine.told.problem is None
+        assert engine.restored.problem is None
 
 
 async def test_two_concurrent_sessions_are_separate(state, settings):
@@ -422,7 +422,7 @@ async def test_two_concurrent_sessions_are_separate(state, settings):
         await until(lambda: list(state.glob("*.session-wal")))
         other = last_session(settings, ())
         async with running(other) as two:
-            assert two.told == Notice(NoticeCode.LAST_SESSION_OPEN)
+            assert two.restored == Notice(NoticeCode.LAST_SESSION_OPEN)
             two.pause_all()
             two.add(asked("b"))
         # The system's stamps move on every few milliseconds only.
@@ -481,7 +481,7 @@ async def test_a_session_that_cannot_be_saved_says_so_before_anything_is_added(
     monkeypatch.setenv("FETCHTUI_STATE_DIR", str(tmp_path / "file" / "state"))
     session = begin_session(settings, "list")
     async with running(session) as engine:
-        (reason,) = engine.told.values
+        (reason,) = engine.restored.values
         assert "is not writable" in reason
         assert session.unsaved() == reason
 
@@ -508,7 +508,7 @@ async def test_a_session_says_what_a_kill_kept_from_being_saved(
     for _ in range(2):
         async with running(last_session(settings, ())) as second:
             second.pause_all()
-            notice = second.told.problem
+            notice = second.restored.problem
             assert notice.code is NoticeCode.ENTRIES_UNSAVED
             assert notice.values == (1000 - written, 1000, "list.txt")
     async with running(last_session(settings, ())) as third:
@@ -516,7 +516,7 @@ async def test_a_session_says_what_a_kill_kept_from_being_saved(
         third.add(asked(*map(str, range(written, 1000))))
     async with running(last_session(settings, ())) as fourth:
         fourth.pause_all()
-        assert fourth.told.problem is None
+        assert fourth.restored.problem is None
 
 
 @pytest.mark.parametrize("restored", [False, True])
@@ -533,12 +533,12 @@ async def test_a_session_says_what_it_lacks_of_a_pasted_list(state, settings, re
         session = last_session(settings, ())
         async with running(session) as second:
             second.pause_all()
-            assert second.told.problem is None
+            assert second.restored.problem is None
             session.expect(600)
             second.add(asked(*map(str, range(10, 90))))
     async with running(last_session(settings, ())) as third:
         third.pause_all()
-        assert third.told.problem.values == (610 - 90, 610, "list.txt")
+        assert third.restored.problem.values == (610 - 90, 610, "list.txt")
 
 
 async def test_before_anything_is_written_there_is_no_session(state, settings):
@@ -584,11 +584,11 @@ async def test_a_session_with_other_tables_is_set_aside(state, settings, stateme
     (path,) = state.glob("*.session")
     spoil(path, *statements)
     async with running(last_session(settings, ())) as second:
-        assert second.told.code is NoticeCode.LAST_SESSION_SET_ASIDE
+        assert second.restored.code is NoticeCode.LAST_SESSION_SET_ASIDE
         assert rows(second) == []
     assert path.with_name(f"{path.name}.unreadable").exists()
     async with running(last_session(settings, ())) as third:
-        assert third.told is None
+        assert third.restored is None
 
 
 WRONG_VALUES = [
@@ -624,7 +624,7 @@ async def test_an_entry_with_wrong_values_is_left_out(state, settings, change):
     async with running(last_session(settings, ())) as second:
         second.pause_all()
         assert len(rows(second)) == 1
-        assert second.told.problem == Notice(NoticeCode.ENTRIES_LOST, (1,))
+        assert second.restored.problem == Notice(NoticeCode.ENTRIES_LOST, (1,))
 
 
 @pytest.mark.parametrize("value", ["5", "[]", "{}", "[[]]", "null", "'"])

@@ -85,7 +85,7 @@ def terminal() -> Iterator[Pipe]:
     os.close(slave)
 
 
-class Stage:
+class HeadlessRun:
     """A run in the background, on a fake engine that the test controls."""
 
     def __init__(self, service: FakeService, out: Pipe, err: Pipe) -> None:
@@ -104,42 +104,42 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(
+async def running(
     asked: list[DownloadRequest], *, err: Pipe | None = None, is_json: bool = False
-) -> AsyncIterator[Stage]:
+) -> AsyncIterator[HeadlessRun]:
     service = FakeService()
     with pipe() as out, pipe() as plain_err:
-        stage = Stage(service, out, err or plain_err)
-        stage.task = asyncio.ensure_future(
+        headless = HeadlessRun(service, out, err or plain_err)
+        headless.task = asyncio.ensure_future(
             run_headless(
                 service,
                 asked,
                 is_json=is_json,
                 stdout_fd=out.writing,
-                stderr_fd=stage.err.writing,
+                stderr_fd=headless.err.writing,
             )
         )
-        await stage.added(len(asked))
-        yield stage
-        if not stage.task.done():
-            stage.task.cancel()
-            await asyncio.wait([stage.task])
+        await headless.added(len(asked))
+        yield headless
+        if not headless.task.done():
+            headless.task.cancel()
+            await asyncio.wait([headless.task])
 
 
 # -- json ------------------------------------------------------------------------------
 
 
 async def test_json_has_stable_keys_and_a_summary() -> None:
-    async with staged(requests(2), is_json=True) as stage:
-        service = stage.service
+    async with running(requests(2), is_json=True) as headless:
+        service = headless.service
         service.start(0, size=1000, speed=100.0)
         service.push(Retrying(1, service.now, 1, 2.0, "http_5xx", "503 Busy"))
         service.advance(4.0)
         service.push(Verified(0, service.now, "sha256=00"))
         service.finish(0)
         service.fail(1, "not_found", "404 \x1b[31mNot Found")
-        assert await stage.status() == 1
-        *events, summary = stage.objects()
+        assert await headless.status() == 1
+        *events, summary = headless.objects()
         assert [list(event) for event in events] == [KEYS] * len(events)
         assert [(event["event"], event["id"]) for event in events] == [
             ("queued", 0),
@@ -168,47 +168,47 @@ async def test_json_has_stable_keys_and_a_summary() -> None:
             "bytes": 400,
             "elapsed_s": 4.0,
         }
-        assert stage.err.read() == ""
+        assert headless.err.read() == ""
 
 
 async def test_json_progress_is_limited_and_only_on_change() -> None:
     began = asyncio.get_running_loop().time()
-    async with staged(requests(2), is_json=True) as stage:
-        stage.service.start(0, size=1000)
-        stage.service.start(1, size=1000)
+    async with running(requests(2), is_json=True) as headless:
+        headless.service.start(0, size=1000)
+        headless.service.start(1, size=1000)
 
         def progress() -> list[dict[str, Any]]:
-            return [o for o in stage.objects() if o["event"] == "progress"]
+            return [o for o in headless.objects() if o["event"] == "progress"]
 
         async with asyncio.timeout(5):
             while not progress():
-                stage.service.downloads[0].received += 1
+                headless.service.downloads[0].received += 1
                 await asyncio.sleep(0.01)
         assert asyncio.get_running_loop().time() - began >= 0.4
         assert [line["id"] for line in progress()] == [0, 1]
         async with asyncio.timeout(5):
             while len(progress()) < 3:
-                stage.service.downloads[0].received += 1
+                headless.service.downloads[0].received += 1
                 await asyncio.sleep(0.01)
         assert asyncio.get_running_loop().time() - began >= 0.9
         assert [line["id"] for line in progress()] == [0, 1, 0]
 
 
 async def test_all_done_exits_with_0() -> None:
-    async with staged(requests(3), is_json=True) as stage:
+    async with running(requests(3), is_json=True) as headless:
         for id in range(3):
-            stage.service.start(id, size=0)
-            stage.service.finish(id)
-        assert await stage.status() == 0
-        assert stage.objects()[-1]["done"] == 3
-        assert stage.service.closed == 0
+            headless.service.start(id, size=0)
+            headless.service.finish(id)
+        assert await headless.status() == 0
+        assert headless.objects()[-1]["done"] == 3
+        assert headless.service.closed == 0
 
 
 async def test_cancelled_download_is_reported_and_exits_with_1() -> None:
-    async with staged(requests(1), is_json=True) as stage:
-        stage.service.cancel([0])
-        assert await stage.status() == 1
-        assert [o["event"] for o in stage.objects()] == [
+    async with running(requests(1), is_json=True) as headless:
+        headless.service.cancel([0])
+        assert await headless.status() == 1
+        assert [o["event"] for o in headless.objects()] == [
             "queued",
             "cancelled",
             "summary",
@@ -216,13 +216,13 @@ async def test_cancelled_download_is_reported_and_exits_with_1() -> None:
 
 
 async def test_closed_pipe_stops_the_run_and_keeps_state() -> None:
-    async with staged(requests(1), is_json=True) as stage:
-        stage.service.start(0, size=1000)
-        stage.out.hang_up()
-        stage.service.push(Cancelled(0, 0.0))
-        assert await stage.status() == 130
-        assert stage.service.closed == 1
-        assert stage.err.read() == ""
+    async with running(requests(1), is_json=True) as headless:
+        headless.service.start(0, size=1000)
+        headless.out.hang_up()
+        headless.service.push(Cancelled(0, 0.0))
+        assert await headless.status() == 130
+        assert headless.service.closed == 1
+        assert headless.err.read() == ""
 
 
 async def test_unwritable_stdout_is_reported_and_exits_with_1() -> None:
@@ -239,18 +239,18 @@ async def test_unwritable_stdout_is_reported_and_exits_with_1() -> None:
 
 
 async def test_stuck_reader_does_not_block_the_run() -> None:
-    async with staged(requests(2000), is_json=True) as stage:
+    async with running(requests(2000), is_json=True) as headless:
         for id in range(2000):
-            stage.service.start(id, size=10)
-            stage.service.finish(id)
+            headless.service.start(id, size=10)
+            headless.service.finish(id)
         # Far more than the pipe buffer: the run is over, only output is pending.
-        assert stage.service.is_idle
+        assert headless.service.is_idle
         lines = 0
-        while not stage.task.done():
-            lines = stage.out.read().count("\n")
+        while not headless.task.done():
+            lines = headless.out.read().count("\n")
             await asyncio.sleep(0.001)
-        lines = stage.out.read().count("\n")
-        assert await stage.status() == 0
+        lines = headless.out.read().count("\n")
+        assert await headless.status() == 0
         assert lines == 3 * 2000 + 1
 
 
@@ -258,8 +258,8 @@ async def test_stuck_reader_does_not_block_the_run() -> None:
 
 
 async def test_plain_lines_show_results_and_retries() -> None:
-    async with staged(requests(3)) as stage:
-        service = stage.service
+    async with running(requests(3)) as headless:
+        service = headless.service
         service.start(0, size=1_200_000)
         service.push(Retrying(1, service.now, 1, 2.0, "http_5xx", "503 Busy"))
         service.notice(0, Notice(NoticeCode.CHANGED_ON_SERVER))
@@ -267,9 +267,9 @@ async def test_plain_lines_show_results_and_retries() -> None:
         service.fail(1, "not_found", "404 Not Found")
         service.start(2, size=5)
         service.finish(2)
-        assert await stage.status() == 1
-        assert stage.out.read() == ""
-        assert stage.err.read().splitlines() == [
+        assert await headless.status() == 1
+        assert headless.out.read() == ""
+        assert headless.err.read().splitlines() == [
             "retry   f1.bin: 503 Busy; attempt 2 of 6 in 2.0s",
             "note    f0.bin: changed on the server; started over",
             "done    f0.bin  1.20 MB",
@@ -282,15 +282,15 @@ async def test_plain_lines_show_results_and_retries() -> None:
 
 
 async def test_already_present_file_is_one_line_and_counted() -> None:
-    async with staged(requests(2)) as stage:
-        stage.service.elapsed_s = 0.25
-        stage.service.downloads[0].note = ALREADY_PRESENT
-        stage.service.notice(0, ALREADY_PRESENT)
+    async with running(requests(2)) as headless:
+        headless.service.elapsed_s = 0.25
+        headless.service.downloads[0].note = ALREADY_PRESENT
+        headless.service.notice(0, ALREADY_PRESENT)
         for id in (0, 1):
-            stage.service.start(id, size=5)
-            stage.service.finish(id)
-        assert await stage.status() == 0
-        assert stage.err.read().splitlines() == [
+            headless.service.start(id, size=5)
+            headless.service.finish(id)
+        assert await headless.status() == 0
+        assert headless.err.read().splitlines() == [
             "done    f0.bin  5 B, already present",
             "done    f1.bin  5 B",
             "2 done (1 already present) · 0 B in 0.25s (0 B/s)",
@@ -299,11 +299,11 @@ async def test_already_present_file_is_one_line_and_counted() -> None:
 
 async def test_summary_lists_causes_with_suggestions() -> None:
     kinds = ("not_found", "auth", "reset", "tls", "stalled", "size", "refused")
-    async with staged(requests(len(kinds))) as stage:
+    async with running(requests(len(kinds))) as headless:
         for id, kind in enumerate(kinds):
-            stage.service.fail(id, kind, "so it was")
-        assert await stage.status() == 1
-        tail = stage.err.read().splitlines()[-len(kinds) :]
+            headless.service.fail(id, kind, "so it was")
+        assert await headless.status() == 1
+        tail = headless.err.read().splitlines()[-len(kinds) :]
         assert sorted(line.partition(":")[0] for line in tail) == [
             f"  1 × {kind.replace('_', ' ')}" for kind in sorted(kinds)
         ]
@@ -317,31 +317,31 @@ def test_no_advice_is_cut() -> None:
 
 
 async def test_text_from_servers_is_sanitized() -> None:
-    async with staged(requests(1)) as stage:
-        stage.service.downloads[0].name = "a\x1b]0;gone\x07\u202e[red].bin"
-        stage.service.fail(0, "bad_reply", "\x1b[2Jhello")
-        assert await stage.status() == 1
-        text = stage.err.read()
+    async with running(requests(1)) as headless:
+        headless.service.downloads[0].name = "a\x1b]0;gone\x07\u202e[red].bin"
+        headless.service.fail(0, "bad_reply", "\x1b[2Jhello")
+        assert await headless.status() == 1
+        text = headless.err.read()
         assert "[red].bin" in text
         assert not set(text) & set("\x1b\x07\u202e")
 
 
 async def test_closed_terminal_does_not_stop_the_run() -> None:
-    async with staged(requests(1)) as stage:
-        stage.err.hang_up()
-        stage.service.notice(0, Notice(NoticeCode.NOT_RESUMABLE))
+    async with running(requests(1)) as headless:
+        headless.err.hang_up()
+        headless.service.notice(0, Notice(NoticeCode.NOT_RESUMABLE))
         await asyncio.sleep(0.1)
-        stage.service.start(0, size=1)
-        stage.service.finish(0)
-        assert await stage.status() == 0
+        headless.service.start(0, size=1)
+        headless.service.finish(0)
+        assert await headless.status() == 0
 
 
 async def test_stopped_engine_ends_the_run_with_the_reason() -> None:
-    async with staged(requests(2)) as stage:
+    async with running(requests(2)) as headless:
         reason = PauseReason(ErrorKind.DISK_FULL, "disk full: 2 GB more")
-        stage.service.push(QueuePaused(0.0, reason))
-        assert await stage.status() == 1
-        lines = stage.err.read().splitlines()
+        headless.service.push(QueuePaused(0.0, reason))
+        assert await headless.status() == 1
+        lines = headless.err.read().splitlines()
         assert lines[0] == "queue paused: disk full: 2 GB more"
         assert lines[-2:] == [
             "stopped: disk full: 2 GB more",
@@ -351,19 +351,19 @@ async def test_stopped_engine_ends_the_run_with_the_reason() -> None:
 
 async def test_live_progress_fits_the_terminal_and_leaves_a_summary() -> None:
     with terminal() as err:
-        async with staged(requests(40), err=err) as stage:
+        async with running(requests(40), err=err) as headless:
             for id in range(30):
-                stage.service.start(id, size=1000, speed=10.0)
-            stage.service.advance(1.0)
+                headless.service.start(id, size=1000, speed=10.0)
+            headless.service.advance(1.0)
             await until(lambda: "more active" in err.read())
             frame = err.read().rpartition("0 of 40 done")[2]
             assert "f0.bin" in frame
             assert "10 B/1000 B" in frame.replace("1.00 KB", "1000 B")
             assert "f29.bin" not in frame
             for id in range(40):
-                if stage.service.downloads[id].state is not DownloadState.DONE:
-                    stage.service.finish(id)
-            assert await stage.status() == 0
+                if headless.service.downloads[id].state is not DownloadState.DONE:
+                    headless.service.finish(id)
+            assert await headless.status() == 0
             text = err.read()
             assert (
                 text.rstrip()
@@ -377,25 +377,25 @@ async def test_live_progress_leaves_room_for_ctrl_c_echo() -> None:
     """A ``^C`` that wraps would leave a line of the display behind."""
     with terminal() as err:
         fcntl.ioctl(err.writing, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
-        async with staged(requests(9), err=err) as stage:
+        async with running(requests(9), err=err) as headless:
             for id in range(9):
-                stage.service.start(id, size=1_000_000, speed=100_000.0)
+                headless.service.start(id, size=1_000_000, speed=100_000.0)
             await until(lambda: "f8.bin" in err.read())
             frame = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", err.read())
             # A picture begins with a return: there may be more than one by now.
             lines = re.split(r"[\r\n]+", frame)
             assert max(map(len, lines)) == 78
             assert " to go" in frame
-            stage.service.cancel(range(9))
-            assert await stage.status() == 1
+            headless.service.cancel(range(9))
+            assert await headless.status() == 1
 
 
 async def test_live_progress_lists_the_first_failures() -> None:
     with terminal() as err:
-        async with staged(requests(14), err=err) as stage:
+        async with running(requests(14), err=err) as headless:
             for id in range(14):
-                stage.service.fail(id, "not_found", "404 Not Found")
-            assert await stage.status() == 1
+                headless.service.fail(id, "not_found", "404 Not Found")
+            assert await headless.status() == 1
             tail = err.read()
             assert tail.count("failed  f") == 10
             assert "and 4 more failures" in tail
@@ -408,41 +408,41 @@ async def test_live_progress_lists_the_first_failures() -> None:
 async def test_signal_closes_the_engine_and_prints_the_resume_hint(
     number: signal.Signals,
 ) -> None:
-    async with staged(requests(2)) as stage:
-        stage.service.start(0, size=1000)
-        stage.service.start(1, size=10)
-        stage.service.finish(1)
+    async with running(requests(2)) as headless:
+        headless.service.start(0, size=1000)
+        headless.service.start(1, size=10)
+        headless.service.finish(1)
         os.kill(os.getpid(), number)
-        assert await stage.status() == 130
-        assert stage.service.closed == 1
-        lines = stage.err.read().splitlines()
+        assert await headless.status() == 130
+        assert headless.service.closed == 1
+        lines = headless.err.read().splitlines()
         assert lines[-2].startswith("interrupted: 1 done, 1 unfinished")
         assert lines[-1] == RESUME_HINT
 
 
 async def test_interrupted_json_run_has_a_summary() -> None:
-    async with staged(requests(1), is_json=True) as stage:
+    async with running(requests(1), is_json=True) as headless:
         os.kill(os.getpid(), signal.SIGTERM)
-        assert await stage.status() == 130
-        assert stage.objects()[-1]["event"] == "summary"
-        assert RESUME_HINT in stage.err.read()
+        assert await headless.status() == 130
+        assert headless.objects()[-1]["event"] == "summary"
+        assert RESUME_HINT in headless.err.read()
 
 
 async def test_sighup_does_not_stop_the_run() -> None:
-    async with staged(requests(1)) as stage:
+    async with running(requests(1)) as headless:
         os.kill(os.getpid(), signal.SIGHUP)
         await asyncio.sleep(0.1)
-        assert not stage.task.done()
-        stage.service.start(0, size=1)
-        stage.service.finish(0)
-        assert await stage.status() == 0
+        assert not headless.task.done()
+        headless.service.start(0, size=1)
+        headless.service.finish(0)
+        assert await headless.status() == 0
 
 
 async def test_signal_handlers_and_subscription_are_removed() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    async with staged(requests(1)) as stage:
-        stage.service.start(0, size=1)
-        stage.service.finish(0)
-        await stage.status()
-        assert stage.service.subscriptions == set()
+    async with running(requests(1)) as headless:
+        headless.service.start(0, size=1)
+        headless.service.finish(0)
+        await headless.status()
+        assert headless.service.subscriptions == set()
     assert signal.getsignal(signal.SIGTERM) == before

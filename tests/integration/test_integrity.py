@@ -69,7 +69,7 @@ async def fetch(engine: Engine, *requests: DownloadRequest) -> DownloadSnapshot:
     return engine.rows([0])[0]
 
 
-def told(heard: Any, kind: type) -> list[str]:
+def values_of(heard: Any, kind: type) -> list[str]:
     events = [event for event in heard.drain() if isinstance(event, kind)]
     return [getattr(event, "checksum", "") or event.notice.code for event in events]
 
@@ -98,7 +98,7 @@ async def test_a_file_is_verified_against_a_digest_in_the_headers(
         heard = engine.subscribe()
         row = await fetch(engine, request_for(server.url("/f")))
         assert row.state is S.DONE
-        assert told(heard, Verified) == [str(sha(body))]
+        assert values_of(heard, Verified) == [str(sha(body))]
 
 
 @SIZES
@@ -149,7 +149,7 @@ async def test_headers_do_not_count_when_verifying_is_off_but_a_checksum_does(
         )
         assert row.state is S.DONE
         assert engine.rows([1])[0].error_kind == "checksum"
-        assert told(heard, Verified) == []
+        assert values_of(heard, Verified) == []
 
 
 async def test_the_checksum_of_the_list_takes_precedence_over_the_headers(
@@ -204,7 +204,7 @@ async def test_an_existing_file_counts_only_with_the_right_digest(
             heard = engine.subscribe()
             row = await fetch(engine, request)
             assert (row.state, row.name) == (S.DONE, "f (1).bin")
-            assert set(notes) <= set(told(heard, DownloadNotice))
+            assert set(notes) <= set(values_of(heard, DownloadNotice))
     assert names(tmp_path / "out") == ["f (1).bin", "f.bin"]
     assert (tmp_path / "out/f.bin").read_bytes() == flipped(body, 7)
     assert (tmp_path / "out/f (1).bin").read_bytes() == body
@@ -213,7 +213,7 @@ async def test_an_existing_file_counts_only_with_the_right_digest(
         (tmp_path / "out/f.bin").write_bytes(body)
         row = await fetch(engine, request)
         assert (row.state, row.name, row.note) == (S.DONE, "f.bin", ALREADY_PRESENT)
-        assert told(heard, Verified) == [str(sha(body))]
+        assert values_of(heard, Verified) == [str(sha(body))]
 
 
 async def test_a_file_that_is_to_be_skipped_is_not_read(
@@ -253,7 +253,7 @@ async def test_a_file_is_verified_against_a_checksum_file_beside_it(
         heard = engine.subscribe()
         row = await fetch(engine, request_for(server.url("/d/f%201.bin")))
         assert row.state is S.DONE
-        (verified,) = told(heard, Verified)
+        (verified,) = values_of(heard, Verified)
         assert verified in (str(sha(body)), f"sha512={long}")
 
 
@@ -326,7 +326,7 @@ async def test_the_checksum_list_of_a_directory_is_requested_once_even_if_missin
                     for path in bodies])  # fmt: skip
         await engine.wait_idle()
         assert engine.snapshot().counts[S.DONE] == 24
-        assert len(told(heard, Verified)) == 12
+        assert len(values_of(heard, Verified)) == 12
     for path in ("/a/SHA256SUMS", "/b/SHA256SUMS", "/b/sha256sum.txt"):
         assert len(server.requests_for(path)) == 1
 
@@ -343,7 +343,7 @@ async def test_a_checksum_list_that_fails_once_is_requested_for_the_next_file(
         heard = engine.subscribe()
         engine.add([request_for(urls[1])])
         await engine.wait_idle()
-        assert told(heard, Verified) == [str(sha(SMALL))]
+        assert values_of(heard, Verified) == [str(sha(SMALL))]
 
 
 @pytest.mark.parametrize(("status", "tries"), [(503, 3), (403, 1), (404, 1)])
@@ -374,7 +374,7 @@ async def test_a_checksum_file_that_the_rate_limit_slows_down_is_not_late(
         heard = engine.subscribe()
         row = await fetch(engine, request_for(server.url("/7")))
         assert (row.state, row.note) == (S.DONE, None)
-        assert told(heard, Verified) == [str(sha(SMALL))]
+        assert values_of(heard, Verified) == [str(sha(SMALL))]
 
 
 async def test_a_checksum_file_of_another_server_is_not_believed(
@@ -405,7 +405,7 @@ async def test_a_redirected_file_is_verified_with_the_list_beside_its_own_url(
             heard = engine.subscribe()
             row = await fetch(engine, request_for(server.url("/f"), name="f"))
             assert row.state is S.DONE
-            assert told(heard, Verified) == [str(sha(LARGE))]
+            assert values_of(heard, Verified) == [str(sha(LARGE))]
         assert [seen.path for seen in other.requests] == ["/elsewhere"]
 
 
@@ -473,7 +473,7 @@ async def test_only_the_wrong_piece_is_fetched_again(
         assert (row.state, row.received, row.attempt) == (S.DONE, len(LARGE), 1)
         assert row.note == Notice(NoticeCode.PIECES_CORRUPT, (65_536, 1_000_000))
         expected = "sha256=16 pieces" if checksum is None else str(checksum)
-        assert told(heard, Verified) == [expected]
+        assert values_of(heard, Verified) == [expected]
     assert [seen.range for seen in server.requests] == [None, (3 * PIECE, 4 * PIECE)]
     assert (tmp_path / "out/f").read_bytes() == LARGE
 

@@ -241,7 +241,7 @@ async def test_torrents_are_refused_honestly(rpc):
 # -- stopping and resuming -------------------------------------------------------------
 
 
-async def test_pause_keeps_what_has_arrived_and_unpause_goes_on(rpc, files, tmp_path):
+async def test_pause_keeps_what_has_arrived_and_unpause_resumes(rpc, files, tmp_path):
     gid = await add(rpc, files.stalls)
     await until_received(rpc)
     assert await rpc.call("pause", gid) == gid

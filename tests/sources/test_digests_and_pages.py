@@ -19,7 +19,7 @@ A, B, LONG = "a" * 64, "b" * 64, "c" * 128
 BASE = "https://e.example/rel"
 
 
-def sums(text: str, where: str = "SHA256SUMS"):
+def checksums(text: str, where: str = "SHA256SUMS"):
     items = list(parse_sums_list(text.split("\n"), where, BASE))
     good = [i for i in items if isinstance(i, DownloadRequest)]
     return good, [str(i) for i in items if isinstance(i, BadRequestLine)]
@@ -42,7 +42,9 @@ def load(sources, data: bytes = b"", **how):
 
 
 def test_names_are_resolved_against_the_base_url():
-    good, bad = sums(f"# top\n{A}  ./sub/a b.iso\n\n{B} *x%.iso\nSHA1(y)= {'d' * 40}")
+    good, bad = checksums(
+        f"# top\n{A}  ./sub/a b.iso\n\n{B} *x%.iso\nSHA1(y)= {'d' * 40}"
+    )
     assert bad == []
     assert [(r.url, r.directory, r.name, str(r.checksum)) for r in good] == [
         (f"{BASE}/sub/a%20b.iso", "sub", "a b.iso", f"sha256={A}"),
@@ -53,19 +55,21 @@ def test_names_are_resolved_against_the_base_url():
 
 
 def test_strongest_digest_is_used():
-    (request,), bad = sums(
+    (request,), bad = checksums(
         f"MD5 (x) = {'1' * 32}\nSHA512 (x) = {LONG}\nSHA256 (x) = {A}"
     )
     assert (str(request.checksum), bad) == (f"sha512={LONG}", [])
 
 
 def test_b2sums_are_detected_by_the_list_name():
-    assert sums(f"{LONG}  x", "dir/B2SUMS")[0][0].checksum.algorithm == "blake2b"
-    assert sums(f"{LONG}  x", "dir/SHA512SUMS")[0][0].checksum.algorithm == "sha512"
+    assert checksums(f"{LONG}  x", "dir/B2SUMS")[0][0].checksum.algorithm == "blake2b"
+    assert (
+        checksums(f"{LONG}  x", "dir/SHA512SUMS")[0][0].checksum.algorithm == "sha512"
+    )
 
 
 def test_bare_digest_belongs_to_the_file_in_the_list_name():
-    assert sums(A, "dir/big.iso.sha256")[0][0].name == "big.iso"
+    assert checksums(A, "dir/big.iso.sha256")[0][0].name == "big.iso"
 
 
 def test_pgp_signature_is_skipped():
@@ -90,7 +94,7 @@ def test_pgp_signature_is_skipped():
     ],
 )
 def test_invalid_line_is_reported_with_its_number(text, why):
-    _, (expected,) = sums(text)
+    _, (expected,) = checksums(text)
     assert expected.startswith(f"SHA256SUMS:{why}")
 
 

@@ -59,7 +59,7 @@ def test_unreadable_file_is_an_error(monkeypatch):
     def refuse(path, mode):
         raise PermissionError(13, "Permission denied", path)
 
-    # Asked of a stand-in, because root may read every file.
+    # Simulated, because root may read every file.
     monkeypatch.setattr("os.open", refuse)
     assert reasons(["list.txt"]) == ["list.txt: permission denied"]
 

@@ -58,7 +58,7 @@ SETTINGS = {"retries": "7", "output-dir": '"far"'}
 """What the process was started with."""
 
 
-class Gate:
+class Connector:
     """The way to a server, which the test can close and open."""
 
     def __init__(self, address: Address) -> None:
@@ -71,7 +71,7 @@ class Gate:
     async def connect(
         self, on_notification: Callable[[Notification], None]
     ) -> Connection:
-        """Open a connection, unless the gate is closed."""
+        """Open a connection, unless the connector is closed."""
         if self._error is not None:
             raise self._error
         reader, writer = await asyncio.open_unix_connection(

@@ -86,7 +86,7 @@ class FakeWatch:
 
 
 class FakeService:
-    """Everything a face can ask for, in memory."""
+    """Everything that a front end can ask for, in memory."""
 
     def __init__(self, concurrency: int = 8) -> None:
         self.downloads: list[Download] = []

@@ -163,7 +163,7 @@ def detail(**fields: Any) -> DetailSnapshot:
     return base._replace(**fields)
 
 
-class Stage(App[None]):
+class PaneApp(App[None]):
     """A bare app around some widgets, in our themes."""
 
     CSS = "Screen { layout: vertical; }"
@@ -195,7 +195,7 @@ class HandClock:
         return self.now_s
 
 
-class Caller(Stage):
+class Caller(PaneApp):
     """Opens a screen and keeps its result."""
 
     def __init__(self, screen: Screen[Any], *, is_ascii: bool = False) -> None:

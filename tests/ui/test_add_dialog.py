@@ -256,7 +256,7 @@ async def test_enter_on_an_empty_last_line_adds(text):
 
 
 @pytest.mark.parametrize("size", [(120, 36), (80, 24), (60, 15)])
-async def test_the_hint_about_enter_is_seen_whole(size):
+async def test_the_hint_about_enter_is_shown_in_full(size):
     app = Caller(AddScreen())
     async with app.run_test(size=size) as pilot:
         await pilot.pause()

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.support.attached import Gate, a_server
+from tests.support.attached import Connector, a_server
 from tests.support.fake_service import FakeService
 from tests.support.until import until
 from tests.ui.dashboards import Dashboard, some_downloads
@@ -26,10 +26,12 @@ SIZE = (120, 36)
 
 
 @asynccontextmanager
-async def board_on(gate: Gate, *, is_watching: bool = False, host: str = "", size=SIZE):
-    """Attach a dashboard through a gate; yield it with its link."""
+async def board_on(
+    connector: Connector, *, is_watching: bool = False, host: str = "", size=SIZE
+):
+    """Attach a dashboard through a connector; yield it with its link."""
     replica = Replica(is_watching=is_watching)
-    link = Link(replica, gate.connect, "main", host)
+    link = Link(replica, connector.connect, "main", host)
     await link.start()
     app = DashboardApp(
         replica, (), attachment_title(link), chosen=DashboardSettings(motion=False)
@@ -52,7 +54,10 @@ async def shows(board: Dashboard, text: str) -> None:
 
 async def test_a_key_changes_the_downloads_of_the_process_and_undo_restores_them():
     service = some_downloads()
-    async with a_server(service) as (address, _), board_on(Gate(address)) as (board, _):
+    async with (
+        a_server(service) as (address, _),
+        board_on(Connector(address)) as (board, _),
+    ):
         await shows(board, "running.bin")
         assert board.screen()[0].startswith(" main ")
         row = board.list.cursor_row
@@ -70,7 +75,10 @@ async def test_rows_that_come_into_view_are_drawn_when_they_arrive():
     service = FakeService()
     for number in range(300):
         service.put(f"file-{number:03}")
-    async with a_server(service) as (address, _), board_on(Gate(address)) as (board, _):
+    async with (
+        a_server(service) as (address, _),
+        board_on(Connector(address)) as (board, _),
+    ):
         await shows(board, "file-000")
         await board.press("G")
         await shows(board, "file-299")
@@ -84,7 +92,7 @@ async def test_quitting_detaches_at_once_and_leaves_the_downloads_running():
     service = some_downloads()
     async with (
         a_server(service) as (address, _),
-        board_on(Gate(address)) as (board, link),
+        board_on(Connector(address)) as (board, link),
     ):
         await shows(board, "running.bin")
         await board.press("q")
@@ -101,7 +109,7 @@ async def test_a_dashboard_that_watches_refuses_keys_that_would_change_something
     service = some_downloads()
     async with (
         a_server(service) as (address, _),
-        board_on(Gate(address), is_watching=True) as (board, _),
+        board_on(Connector(address), is_watching=True) as (board, _),
     ):
         await shows(board, "running.bin")
         assert board.screen()[0].startswith(" main ")
@@ -117,10 +125,10 @@ async def test_a_dashboard_that_watches_refuses_keys_that_would_change_something
 async def test_a_lost_connection_is_shown_and_made_again():
     service = some_downloads()
     async with a_server(service) as (address, _):
-        gate = Gate(address)
-        async with board_on(gate) as (board, link):
+        connector = Connector(address)
+        async with board_on(connector) as (board, link):
             await shows(board, "running.bin")
-            gate.close("the network is down")
+            connector.close("the network is down")
             await until(lambda: link.state is LinkState.LOST)
             await shows(board, "connection lost")
             await board.press("x")
@@ -128,7 +136,7 @@ async def test_a_lost_connection_is_shown_and_made_again():
             await until(lambda: "network is down" in link.detail)
             assert "running.bin" in board.text(), "what is known stays visible"
             service.put("meanwhile.bin", _S.FAILED)
-            gate.open()
+            connector.open()
             await until(lambda: link.state is LinkState.CONNECTED)
             # Without a tick by the test: the dashboard's own must go on.
             await until(lambda: "meanwhile.bin" in board.text())
@@ -141,18 +149,18 @@ async def test_a_lost_connection_is_shown_and_made_again():
 async def test_the_end_of_the_process_is_shown_with_what_to_do():
     service = some_downloads()
     async with a_server(service) as (address, _):
-        gate = Gate(address)
-        async with board_on(gate) as (board, link):
+        connector = Connector(address)
+        async with board_on(connector) as (board, link):
             await shows(board, "running.bin")
             await board.press("x")
             await board.press("space")
-            await gate.stop()
+            await connector.stop()
             await until(lambda: link.state is LinkState.STOPPED)
             await shows(board, "process stopped")
             assert "fetchtui -b" in attachment_text(link)
             assert "has stopped" in detached_text(link, board.main.service.snapshot())
-            gate.started_at += 1
-            gate.open()
+            connector.started_at += 1
+            connector.open()
             await until(lambda: link.state is LinkState.CONNECTED)
             assert link.restarts == 1
             await until(lambda: not len(board.main.undo_stack))
@@ -162,15 +170,18 @@ async def test_the_end_of_the_process_is_shown_with_what_to_do():
 @pytest.mark.parametrize("size", [(80, 24), (60, 15), (30, 6)])
 async def test_small_terminals_show_a_lost_connection_too(size):
     async with a_server(some_downloads()) as (address, _):
-        gate = Gate(address)
-        async with board_on(gate, size=size) as (board, _):
-            gate.close("")
+        connector = Connector(address)
+        async with board_on(connector, size=size) as (board, _):
+            connector.close("")
             await shows(board, "connection lost")
 
 
 async def test_settings_of_the_process_are_shown_and_its_limits_can_be_changed():
     service = some_downloads()
-    async with a_server(service) as (address, _), board_on(Gate(address)) as (board, _):
+    async with (
+        a_server(service) as (address, _),
+        board_on(Connector(address)) as (board, _),
+    ):
         settings = board.app.live_settings()
         rows = {row.id: row for row in settings.rows()}
         assert (rows["retries"].shown_keys, rows["retries"].source) == ("7", "main")
@@ -197,16 +208,16 @@ async def test_a_process_with_fewer_downloads_may_take_the_place_of_the_first():
     for number in range(30):
         service.put(f"first-{number}", _S.DONE, size=5)
     async with a_server(service) as (address, _):
-        gate = Gate(address)
-        async with board_on(gate) as (board, link):
+        connector = Connector(address)
+        async with board_on(connector) as (board, link):
             await shows(board, "first-10")
             await board.press("G", "enter")
-            await gate.stop()
+            await connector.stop()
             await until(lambda: link.state is LinkState.STOPPED)
             service.downloads.clear()
             service.put("second")
-            gate.started_at += 1
-            gate.open()
+            connector.started_at += 1
+            connector.open()
             await until(lambda: link.state is LinkState.CONNECTED)
             await board.press("escape", "j", "k", "x")
             await shows(board, "second")
@@ -214,13 +225,13 @@ async def test_a_process_with_fewer_downloads_may_take_the_place_of_the_first():
 
 async def test_another_version_is_named_and_not_tried_again():
     async with a_server(some_downloads()) as (address, _):
-        gate = Gate(address)
-        async with board_on(gate) as (board, link):
+        connector = Connector(address)
+        async with board_on(connector) as (board, link):
             await shows(board, "running.bin")
-            gate.refuse(RequestError(Code.VERSION, data={"version": "9.9"}))
+            connector.refuse(RequestError(Code.VERSION, data={"version": "9.9"}))
             await until(lambda: link.state is LinkState.REFUSED)
             await shows(board, "other version")
             assert "fetchtui 9.9 runs there" in attachment_text(link)
-            gate.open()
+            connector.open()
             await board.tick()
             assert link.state is LinkState.REFUSED

@@ -6,7 +6,7 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING
 
-from tests.support.attached import Gate, a_server
+from tests.support.attached import Connector, a_server
 from tests.support.until import until
 from tests.ui.test_attached import board_on, shows
 from tui.core.download import DownloadState
@@ -73,8 +73,8 @@ async def test_dashboards_and_verbs_agree_and_each_undoes_its_own(
     try:
         async with (
             a_server(engine) as (address, _),
-            board_on(Gate(address)) as (one, _),
-            board_on(Gate(address)) as (other, _),
+            board_on(Connector(address)) as (one, _),
+            board_on(Connector(address)) as (other, _),
         ):
             await shows(one, names[5])
             await shows(other, names[5])

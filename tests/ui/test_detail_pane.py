@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.lines import line_text
-from tests.ui.panes_builders import HOSTILE, MB, Stage, detail, drawn, row
+from tests.ui.panes_builders import HOSTILE, MB, PaneApp, detail, drawn, row
 from tui.core.diagnosis import Diagnosis, Limit, LimitCause
 from tui.core.download import DownloadState
 from tui.messages import remedy
@@ -81,7 +81,7 @@ def test_credentials_in_an_url_are_never_shown():
         assert "https://host.example/file" in as_text(lines)
 
 
-def test_the_sheet_holds_everything():
+def test_the_sheet_shows_everything():
     text = as_text(sheet_lines(detail(), 100))
     for fact in (
         "Ranges in flight (3)",
@@ -122,7 +122,7 @@ def test_wrapping_keeps_every_character_within_the_width(text, width):
 @pytest.mark.parametrize("size", [(40, 8), (60, 12), (114, 30)])
 async def test_the_pane_names_the_file_and_fits(size):
     pane = DetailPane()
-    async with Stage(pane).run_test(size=size):
+    async with PaneApp(pane).run_test(size=size):
         for each in (detail(), FAILED, detail(row=row(name=HOSTILE, size=None))):
             pane.show(each)
             lines = drawn(pane)
@@ -132,7 +132,7 @@ async def test_the_pane_names_the_file_and_fits(size):
 
 async def test_the_empty_pane_teaches():
     pane = DetailPane()
-    async with Stage(pane).run_test(size=(40, 8)):
+    async with PaneApp(pane).run_test(size=(40, 8)):
         pane.show(None)
         text = "\n".join(drawn(pane))
     assert "enter opens details, a adds URLs." in text
@@ -141,7 +141,7 @@ async def test_the_empty_pane_teaches():
 @pytest.mark.parametrize("width", [60, 80, 120])
 async def test_folded_it_shows_a_short_map_or_the_error(width):
     pane = DetailPane()
-    async with Stage(pane).run_test(size=(width, 15)) as pilot:
+    async with PaneApp(pane).run_test(size=(width, 15)) as pilot:
         pane.is_folded = True
         await pilot.pause()
         for each, fact in (
@@ -158,7 +158,7 @@ async def test_folded_it_shows_a_short_map_or_the_error(width):
 async def test_a_click_on_its_key_asks_for_the_full_screen():
     asked = []
 
-    class Host(Stage):
+    class Host(PaneApp):
         def on_detail_pane_open_requested(self) -> None:
             asked.append(True)
 

@@ -10,7 +10,7 @@ from tests.ui.panes_builders import (
     IDLE,
     MB,
     HandClock,
-    Stage,
+    PaneApp,
     disk,
     drawn,
     engine,
@@ -30,7 +30,7 @@ from tui.ui.panes.pane import line_width
 INLINE = {"is_inline": True, "workers": (IDLE,) * 4}
 
 
-class DiskStage(Stage):
+class DiskPaneApp(PaneApp):
     """Records the pane's messages."""
 
     def __init__(self, pane: DiskPane, **options) -> None:
@@ -51,7 +51,7 @@ async def shown(*snapshots, size=(60, 13), seconds=1.0, is_ascii=False) -> str:
     """Show snapshots one after another and return the pane as text."""
     clock = HandClock()
     pane = DiskPane(monotonic=clock)
-    async with Stage(pane, is_ascii=is_ascii).run_test(size=size):
+    async with PaneApp(pane, is_ascii=is_ascii).run_test(size=size):
         for snapshot in snapshots:
             pane.show(snapshot)
             clock.now_s += seconds
@@ -199,7 +199,7 @@ def test_the_comparison_ends_a_minute_after_inline_writes():
 
 async def test_buttons_ask_for_writers_and_for_inline():
     pane = DiskPane()
-    app = DiskStage(pane)
+    app = DiskPaneApp(pane)
     async with app.run_test(size=(60, 12)) as pilot:
         pane.show(engine())
         await pilot.pause()
@@ -213,7 +213,7 @@ async def test_buttons_ask_for_writers_and_for_inline():
 @pytest.mark.parametrize("width", [60, 80, 120])
 async def test_folded_it_is_one_line_of_the_main_figures(width):
     pane = DiskPane()
-    async with Stage(pane).run_test(size=(width, 15)) as pilot:
+    async with PaneApp(pane).run_test(size=(width, 15)) as pilot:
         pane.is_folded = True
         pane.show(engine())
         await pilot.pause()
@@ -258,7 +258,7 @@ async def test_a_tall_pane_draws_and_explains_the_history():
 
 async def test_the_body_never_exceeds_its_height():
     pane = DiskPane(monotonic=HandClock())
-    async with Stage(pane).run_test(size=(60, 13)):
+    async with PaneApp(pane).run_test(size=(60, 13)):
         pane.show(engine())
         for width in (34, 56, 110):
             for height in range(6, 45):

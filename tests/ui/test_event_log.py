@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.lines import line_text
-from tests.ui.panes_builders import HOSTILE, Stage, drawn, row
+from tests.ui.panes_builders import HOSTILE, PaneApp, drawn, row
 from tui.core import events as facts
 from tui.core.download import DownloadState
 from tui.core.errors import ErrorKind
@@ -98,7 +98,7 @@ def test_a_few_events_are_left_alone():
 
 async def test_only_the_last_thousand_lines_are_kept():
     log = EventLog()
-    async with Stage(log).run_test(size=(60, 12)):
+    async with PaneApp(log).run_test(size=(60, 12)):
         for tick in range(100):
             log.extend([done(tick * 20 + n) for n in range(20)])
         assert len(log.lines) == 1000
@@ -108,7 +108,7 @@ async def test_only_the_last_thousand_lines_are_kept():
 
 async def test_it_scrolls_and_stays_where_one_reads():
     log = EventLog()
-    async with Stage(log).run_test(size=(60, 12)) as pilot:
+    async with PaneApp(log).run_test(size=(60, 12)) as pilot:
         log.extend([done(n) for n in range(20)])
         log.extend([done(n) for n in range(20, 40)])
         log.focus()
@@ -129,7 +129,7 @@ async def test_it_scrolls_and_stays_where_one_reads():
 @pytest.mark.parametrize("width", [60, 80, 120])
 async def test_folded_it_is_the_newest_line(width):
     log = EventLog()
-    async with Stage(log).run_test(size=(width, 15)) as pilot:
+    async with PaneApp(log).run_test(size=(width, 15)) as pilot:
         log.is_folded = True
         await pilot.pause()
         assert "No events yet" in drawn(log)[0]
@@ -142,7 +142,7 @@ async def test_folded_it_is_the_newest_line(width):
 
 async def test_queued_downloads_do_not_fill_the_log():
     log = EventLog()
-    async with Stage(log).run_test(size=(60, 12)):
+    async with PaneApp(log).run_test(size=(60, 12)):
         log.extend([(facts.Queued(n, AT), row()) for n in range(500)])
         assert log.lines == []
 

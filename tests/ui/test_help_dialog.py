@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.ui.dashboards import dashboard
-from tests.ui.panes_builders import SIZES, Caller, Stage, drawn, on_screen
+from tests.ui.panes_builders import SIZES, Caller, PaneApp, drawn, on_screen
 from tui.ui.actions.palette import ActionProvider
 from tui.ui.dialogs.help import HelpList, HelpScreen, find
 from tui.ui.keys.registry import ACTIONS, BY_ID
@@ -106,7 +106,7 @@ def test_every_word_must_be_found():
 
 async def test_every_action_is_listed_with_its_keys():
     board = HelpList(ACTIONS)
-    async with Stage(board).run_test(size=(100, 90)):
+    async with PaneApp(board).run_test(size=(100, 90)):
         text = "\n".join(drawn(board))
     for action in ACTIONS:
         assert any(

@@ -19,12 +19,12 @@ from tui.ui.lab.screen import LabHeader
 
 QUICK = ServerProfile(files=4, size=5_000, latency_s=0, rate=0)
 SLOW = ServerProfile(files=60, size=20_000, latency_s=0.1, rate=0)
-pytestmark = pytest.mark.usefixtures("stage")
+pytestmark = pytest.mark.usefixtures("temp_folder")
 
 
 @pytest.fixture
-def stage(monkeypatch, tmp_path):
-    folder = tmp_path / "stage"
+def temp_folder(monkeypatch, tmp_path):
+    folder = tmp_path / "temp_folder"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     yield folder
@@ -37,7 +37,7 @@ def app_for(*names, profile=QUICK, **options):
     return LabApp(plan_for(names, profile=profile, **options))
 
 
-def told(widget):
+def shown(widget):
     return "\n".join(line_text(line) for line in widget._lines)
 
 
@@ -52,15 +52,15 @@ async def test_a_race_runs_and_shows_its_figures():
     async with app.run_test(size=(120, 36)):
         await until_over(app)
         screen = app.race_screen
-        row = told(screen.table).splitlines()[3]
+        row = shown(screen.table).splitlines()[3]
         assert "✓ one after another" in row
         assert "MB" in row
-        assert "same counts, same data" in told(screen.table)
-        assert "medians" not in told(screen.header)
-        assert "4 files of about 5.00 KB" in told(screen.header)
-        assert "1.0x" in told(screen.chart)
-        assert "ok 4, not found 0, error 0" in told(screen.pane)
-        assert "What runs where:" in told(screen.pane)
+        assert "same counts, same data" in shown(screen.table)
+        assert "medians" not in shown(screen.header)
+        assert "4 files of about 5.00 KB" in shown(screen.header)
+        assert "1.0x" in shown(screen.chart)
+        assert "ok 4, not found 0, error 0" in shown(screen.pane)
+        assert "What runs where:" in shown(screen.pane)
 
 
 async def test_x_cancels_the_row_that_runs_and_says_how_that_went():
@@ -72,9 +72,9 @@ async def test_x_cancels_the_row_that_runs_and_says_how_that_went():
         assert entrant.state in (State.STOPPING, State.CANCELLED)
         await until_over(app)
         assert entrant.state is State.CANCELLED
-        assert "interrupted" in told(app.race_screen.pane).replace("\n", " ")
+        assert "interrupted" in shown(app.race_screen.pane).replace("\n", " ")
         await pilot.press("x")
-        assert "nothing to cancel" in told(app.race_screen.footer)
+        assert "nothing to cancel" in shown(app.race_screen.footer)
 
 
 async def test_threads_that_run_are_said_to_be_beyond_cancelling():
@@ -86,7 +86,7 @@ async def test_threads_that_run_are_said_to_be_beyond_cancelling():
         await until_over(app)
         note = "running threads could not be stopped"
         assert note in entrant.note
-        assert note in told(app.race_screen.pane)
+        assert note in shown(app.race_screen.pane)
 
 
 @pytest.mark.parametrize(
@@ -122,10 +122,10 @@ async def test_e_writes_results_of_a_race_that_has_some(tmp_path, monkeypatch):
     app = app_for("one_by_one")
     async with app.run_test(size=(120, 36)) as pilot:
         await pilot.press("e")
-        assert "no results yet" in told(app.race_screen.footer)
+        assert "no results yet" in shown(app.race_screen.footer)
         await until_over(app)
         await pilot.press("e")
-        await until(lambda: "wrote fetchtui-lab-1" in told(app.race_screen.footer))
+        await until(lambda: "wrote fetchtui-lab-1" in shown(app.race_screen.footer))
     assert {path.suffix for path in tmp_path.glob("fetchtui-lab-1.*")} == {
         ".md",
         ".json",
@@ -137,7 +137,7 @@ async def test_r_runs_the_race_again_but_not_twice_at_once():
     app = app_for("one_by_one")
     async with app.run_test(size=(120, 36)) as pilot:
         await pilot.press("r")
-        assert "the race is running" in told(app.race_screen.footer)
+        assert "the race is running" in shown(app.race_screen.footer)
         first = app.race_screen.race
         await until_over(app)
         await pilot.press("r")
@@ -164,9 +164,9 @@ async def test_a_strategy_that_dies_is_marked_in_red():
         entrant.process.kill()
         await until_over(app)
         screen = app.race_screen
-        assert "✗ one after another" in told(screen.table)
-        assert "failed: killed by SIGKILL" in told(screen.pane)
-        assert "some results differ or failed" in told(screen.table)
+        assert "✗ one after another" in shown(screen.table)
+        assert "failed: killed by SIGKILL" in shown(screen.pane)
+        assert "some results differ or failed" in shown(screen.table)
 
 
 @pytest.mark.parametrize("size", [(120, 36), (80, 24), (60, 15), (40, 10), (20, 3)])
@@ -181,7 +181,7 @@ async def test_every_size_keeps_the_rows_whole(size):
             for line in widget._lines:
                 assert len(line_text(line)) <= size[0]
         if size[1] > 3:
-            assert "CPU work in" in told(screen.table)
+            assert "CPU work in" in shown(screen.table)
         await pilot.press("q")
     await app.end_race()
 
@@ -236,5 +236,5 @@ async def test_a_race_that_cannot_begin_says_why(monkeypatch, tmp_path):
     app = app_for("one_by_one")
     async with app.run_test(size=(120, 36)):
         await until(lambda: app.race_screen.runner.done())
-        await until(lambda: "the race failed" in told(app.race_screen.footer))
+        await until(lambda: "the race failed" in shown(app.race_screen.footer))
     assert not app.race_screen.race.is_clean

@@ -349,7 +349,7 @@ def test_the_cursor_may_move_during_a_search():
     assert (model.cursor, model.cursor_id) == (1, 2)
 
 
-def test_the_groups_of_the_failed_hold_only_what_a_filter_lets_through():
+def test_the_groups_of_failed_downloads_contain_only_what_matches_the_filter():
     model, service, _ = slow_model("")
     for name in ("gone-a", "gone-b", "shut-a"):
         kind = "not_found" if name.startswith("gone") else "auth"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.lines import line_text
-from tests.ui.panes_builders import Stage, drawn
+from tests.ui.panes_builders import PaneApp, drawn
 from tui.ui.keys.registry import BY_ID
 from tui.ui.panes.detail import DetailPane
 from tui.ui.panes.disk import DiskPane
@@ -73,7 +73,7 @@ def test_ascii_text_keeps_its_width():
 
 async def test_a_frame_names_the_pane_and_fills_its_size():
     board = Board()
-    async with Stage(board).run_test(size=(40, 8)):
+    async with PaneApp(board).run_test(size=(40, 8)):
         lines = drawn(board)
     assert lines[0] == "╭─ Board [b] ────────────────── right ─╮"
     assert lines[1] == "│ one                                  │"
@@ -83,7 +83,7 @@ async def test_a_frame_names_the_pane_and_fills_its_size():
 
 async def test_only_lines_whose_text_changed_are_painted_again():
     board = Board()
-    async with Stage(board).run_test(size=(40, 8)) as pilot:
+    async with PaneApp(board).run_test(size=(40, 8)) as pilot:
         await pilot.pause()
         strips = board.render_lines(board.size.region)
 
@@ -103,7 +103,7 @@ async def test_only_lines_whose_text_changed_are_painted_again():
 
 async def test_a_folded_pane_is_one_line_without_a_frame():
     board = Board()
-    async with Stage(board).run_test(size=(20, 8)) as pilot:
+    async with PaneApp(board).run_test(size=(20, 8)) as pilot:
         board.is_folded = True
         await pilot.pause()
         assert drawn(board) == ["folded" + "…" * 14]
@@ -115,14 +115,14 @@ async def test_a_folded_pane_is_one_line_without_a_frame():
 @pytest.mark.parametrize(("x", "pressed"), [(3, ["fewer"]), (7, ["more"]), (6, [])])
 async def test_clicks_reach_the_button_under_them(x, pressed):
     board = Board()
-    async with Stage(board).run_test(size=(40, 8)) as pilot:
+    async with PaneApp(board).run_test(size=(40, 8)) as pilot:
         await pilot.click(board, offset=(x, 7))
         assert board.presses == pressed
 
 
 async def test_a_change_of_theme_repaints_in_its_colours():
     board = Board()
-    app = Stage(board)
+    app = PaneApp(board)
     async with app.run_test(size=(40, 8)) as pilot:
         before = list(board.render_line(1))
         app.theme = LIGHT.name
@@ -134,14 +134,14 @@ async def test_a_change_of_theme_repaints_in_its_colours():
 async def test_ascii_mode_draws_nothing_above_7f():
     board = Board()
     board.rows = [[Span("名前…")]]
-    async with Stage(board, is_ascii=True).run_test(size=(40, 8)):
+    async with PaneApp(board, is_ascii=True).run_test(size=(40, 8)):
         assert all(line.isascii() for line in drawn(board))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 3), (7, 2), (9, 4)])
 async def test_a_pane_too_small_for_anything_does_not_fail(size):
     board = Board()
-    async with Stage(board).run_test(size=size):
+    async with PaneApp(board).run_test(size=size):
         assert all(len(line) == size[0] for line in drawn(board))
 
 
@@ -156,7 +156,7 @@ async def test_a_pane_too_small_for_anything_does_not_fail(size):
 )
 async def test_each_pane_names_the_key_that_the_registry_gives_it(pane, action):
     widget = pane()
-    async with Stage(widget).run_test(size=(60, 8)):
+    async with PaneApp(widget).run_test(size=(60, 8)):
         assert f"[{BY_ID[action].shown_key}]" in drawn(widget)[0]
 
 

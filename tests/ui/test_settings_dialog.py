@@ -50,7 +50,7 @@ async def change(board: Dashboard, search: str, *keys: str) -> None:
     await board.wait_idle()
 
 
-async def test_a_number_is_changed_written_and_holds_at_once(file):
+async def test_a_number_is_changed_written_and_applied_at_once(file):
     async with dashboard() as board:
         await opened(board)
         await change(board, "concurrency", "3", "1", "enter")
@@ -68,7 +68,7 @@ async def test_a_number_is_changed_written_and_holds_at_once(file):
         ("writers", "7", lambda service: service.writers == 7),
     ],
 )
-async def test_what_the_engine_can_change_holds_at_once(file, key, typed, asked):
+async def test_what_the_engine_can_change_is_applied_at_once(file, key, typed, asked):
     async with dashboard() as board:
         await opened(board)
         await change(board, key, *typed, "enter")
@@ -93,7 +93,7 @@ async def test_an_invalid_value_is_reported_and_nothing_changes(file):
         assert board.main.service.concurrency == 4
 
 
-async def test_an_empty_value_takes_the_line_out_and_the_usual_one_holds(file):
+async def test_an_empty_value_removes_the_line_and_restores_the_default(file):
     async with dashboard() as board:
         await opened(board)
         await change(board, "limit-rate", "delete", "enter")
@@ -229,7 +229,7 @@ async def test_an_unwritable_file_is_reported_and_nothing_changes(
         assert board.main.service.concurrency == 4
 
 
-async def test_a_change_that_could_not_be_written_does_not_hold(tmp_path, monkeypatch):
+async def test_a_change_that_could_not_be_written_has_no_effect(tmp_path, monkeypatch):
     folder = tmp_path / "config"
     folder.mkdir()
     monkeypatch.setenv("FETCHTUI_CONFIG", str(folder / "config.toml"))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.ui.panes_builders import MB, HandClock, Stage, drawn, engine
+from tests.ui.panes_builders import MB, HandClock, PaneApp, drawn, engine
 from tui.ui.panes.throughput import ThroughputGraph
 
 
 async def shown(snapshot, size=(40, 8), is_folded=False, is_ascii=False) -> list[str]:
     pane = ThroughputGraph(monotonic=HandClock())
-    async with Stage(pane, is_ascii=is_ascii).run_test(size=size) as pilot:
+    async with PaneApp(pane, is_ascii=is_ascii).run_test(size=size) as pilot:
         pane.is_folded = is_folded
         pane.show(snapshot)
         await pilot.pause()
@@ -63,7 +63,7 @@ async def test_ascii_mode_draws_only_ascii():
 async def test_the_axis_stays_while_the_speed_dips():
     clock = HandClock()
     pane = ThroughputGraph(monotonic=clock)
-    async with Stage(pane).run_test(size=(40, 8)):
+    async with PaneApp(pane).run_test(size=(40, 8)):
         pane.show(engine())
         pane.show(engine(history=(40.0 * MB,) * 60))
         assert "500 MB" in drawn(pane)[1]
