@@ -5,7 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tui.core.settings import HostRule
 from tui.scale.lanes import (
+    HostCaps,
     Lane,
     Piece,
     cap_of_lane,
@@ -153,3 +155,61 @@ def test_all_shards_end_once_even_if_workers_are_lost(sizes, workers, random):
                 leases.finish(one)
                 ended.append(one.id)
     assert sorted(ended) == [shard.id for shard in layout.shards]
+
+
+# -- limits of hosts on one worker ---------------------------------------------------
+
+HOST, OTHER = "http://a:80", "http://b:80"
+
+
+def test_a_split_lane_has_its_part_of_a_limit_while_it_runs():
+    caps = HostCaps((), 5)
+    caps.add_lane(7, Lane(0, 2, 0), {HOST})
+    assert caps.changes({HOST}) == {HOST: 3}
+    assert caps.changes({HOST}) == {}
+    caps.add_lane(8, Lane(1, 2, 0), {HOST})
+    assert caps.changes({HOST}) == {HOST: 5}
+    caps.remove_lane(7)
+    assert caps.changes({HOST}) == {HOST: 2}
+
+
+def test_all_else_is_limited_by_the_engine():
+    caps = HostCaps((), 5)
+    caps.add_lane(7, Lane(), {HOST})
+    assert caps.changes({HOST, OTHER}) == {}
+
+
+def test_the_limit_of_a_host_may_have_a_rule():
+    caps = HostCaps((HostRule("a", cap=2),), 8)
+    caps.add_lane(7, Lane(0, 2, 0), {HOST, OTHER})
+    assert caps.changes({HOST, OTHER}) == {HOST: 1, OTHER: 4}
+
+
+def test_a_host_that_refused_another_worker_is_slowed_until_that_ends():
+    caps = HostCaps((), 8)
+    caps.slow_down(OTHER, 3)
+    caps.add_lane(7, Lane(0, 2, 0), {HOST})
+    caps.slow_down(HOST, 2)
+    assert caps.changes([HOST, OTHER]) == {HOST: 2, OTHER: 3}
+    caps.slow_down(HOST, 0)
+    assert caps.changes([HOST, OTHER]) == {HOST: 4}
+
+
+def test_a_new_engine_gets_all_limits_again():
+    caps = HostCaps((), 8)
+    caps.add_lane(7, Lane(0, 2, 0), {HOST})
+    caps.changes({HOST})
+    caps.reset()
+    assert caps.changes({HOST}) == {HOST: 4}
+
+
+def test_a_lane_that_ended_is_free_once_the_others_are_within_their_limit():
+    caps = HostCaps((), 8)
+    caps.add_lane(7, Lane(0, 2, 0), {HOST})
+    caps.add_lane(8, Lane(1, 2, 0), {HOST})
+    assert caps.are_kept({HOST}, {HOST: 8, OTHER: 99})
+    caps.remove_lane(7)
+    assert not caps.are_kept({HOST}, {HOST: 5})
+    assert caps.are_kept({HOST}, {HOST: 4})
+    caps.remove_lane(8)
+    assert caps.are_kept({HOST}, {})

@@ -4,6 +4,7 @@ All URLs of a host are in one bucket. A lane is a sequence of shards that run on
 the other, so a host is never requested by two workers at a time, and the engine's own
 limits per host apply to all workers together. A bucket with a large part of the list
 is split into ``k`` lanes; each may then use the ``k``-th part of a host's limit.
+``HostCaps`` computes what that means for the lanes that one worker has.
 """
 
 from __future__ import annotations
@@ -11,8 +12,13 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
+from tui.core.rules.hosts import matches
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from tui.core.settings import HostRule
 
 
 class Piece(NamedTuple):
@@ -149,3 +155,94 @@ def part_of(layout: Layout, part: int, of: int) -> set[int]:
 def lowest_cap(per_host: int, rules: Iterable[int]) -> int:
     """Return the lowest positive limit, or 0 if there is none."""
     return min((cap for cap in (per_host, *rules) if cap > 0), default=0)
+
+
+class HostCaps:
+    """What one worker may use of the limits of hosts; decides, and sets nothing.
+
+    An engine applies the limits per host by itself. It needs other ones for two kinds
+    of hosts: those of split lanes, of whose limit each lane has a part, and those that
+    have refused connections of another worker.
+    """
+
+    def __init__(self, rules: Sequence[HostRule], per_host: int) -> None:
+        """Start without lanes.
+
+        Args:
+            rules: limits of some hosts, over all workers.
+            per_host: the limit of all others, over all workers; 0: none.
+        """
+        self._rules = rules
+        self.per_host = per_host
+        self._split: dict[int, tuple[Lane, AbstractSet[str]]] = {}
+        """By shard: its split lane, and its hosts."""
+        self._slowed: dict[str, int] = {}
+        self._set: dict[str, int] = {}
+        """Limits that the engine has by now."""
+
+    def add_lane(self, shard: int, lane: Lane, origins: AbstractSet[str]) -> None:
+        """Use the part of a lane while a shard of it runs."""
+        if lane.of > 1:
+            self._split[shard] = lane, origins
+
+    def remove_lane(self, shard: int) -> None:
+        """Use the part of a lane no longer."""
+        self._split.pop(shard, None)
+
+    def slow_down(self, origin: str, cap: int) -> None:
+        """Use no more connections to a host than another worker found; 0 ends that."""
+        if cap:
+            self._slowed[origin] = cap
+        else:
+            self._slowed.pop(origin, None)
+
+    def reset(self) -> None:
+        """Start over with a new engine, which has none of the limits."""
+        self._set.clear()
+
+    def changes(self, origins: Iterable[str]) -> dict[str, int]:
+        """Return the limits of some hosts that the engine has to change.
+
+        They count as set from now on.
+        """
+        found = {}
+        for origin in origins:
+            cap = self._part_of(origin)
+            if slowed := self._slowed.get(origin, 0):
+                cap = min(cap, slowed) if cap else slowed
+            elif not self._lanes_of(origin):
+                continue
+            if self._set.get(origin, 0) != cap:
+                self._set[origin] = found[origin] = cap
+        return found
+
+    def are_kept(self, origins: Iterable[str], active: Mapping[str, int]) -> bool:
+        """Return True if no more downloads run than the lanes here may use.
+
+        Args:
+            origins: the hosts to look at.
+            active: running downloads by host.
+        """
+        return all(
+            active.get(origin, 0) <= self._part_of(origin)
+            for origin in origins
+            if self._cap_of(origin)
+        )
+
+    def _lanes_of(self, origin: str) -> list[Lane]:
+        return [lane for lane, origins in self._split.values() if origin in origins]
+
+    def _part_of(self, origin: str) -> int:
+        """Return the part of a host's limit that split lanes here have; 0 for none."""
+        total = self._cap_of(origin)
+        lanes = self._lanes_of(origin)
+        if not (total and lanes):
+            return 0
+        return max(1, sum(cap_of_lane(total, lane) for lane in lanes))
+
+    def _cap_of(self, origin: str) -> int:
+        """Return the limit of a host over all workers; 0 if there is none."""
+        for rule in self._rules:
+            if matches(rule.pattern, origin):
+                return rule.cap or self.per_host
+        return self.per_host

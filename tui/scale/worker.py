@@ -33,20 +33,21 @@ from tui.core.events import (
     Verified,
 )
 from tui.core.request import origin_of
-from tui.core.rules.hosts import matches
 from tui.core.settings import Hooks, OnExists
 from tui.engine.factory import open_engine
 from tui.messages import error_text
 from tui.net.filename import name_from_url, safe_name
 from tui.scale import manifest
 from tui.scale.errors import OldGenerationError, ScaleError, ShardFailedError
-from tui.scale.lanes import Lane, Shard, cap_of_lane
+from tui.scale.lanes import HostCaps, Lane, Shard
 from tui.scale.manifest import Counts, PartialRows, Row
 from tui.scale.model import HostStatus, ShardProgress, WorkerStatus
 from tui.scale.output import pack
 from tui.scale.plan import JobPaths, read_shard
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tui.cloud.upload import Uploader
     from tui.core.request import DownloadRequest
     from tui.core.settings import Settings
@@ -243,10 +244,7 @@ class ShardWorker:
         """By id of the download."""
         self._draining: dict[int, _ShardRun] = {}
         """Shards that ended, and whose lane is not free yet."""
-        self._caps: dict[str, int] = {}
-        """Limits that this worker set."""
-        self._slowed: dict[str, int] = {}
-        """Limits that other workers learned for hosts of split lanes."""
+        self._caps = HostCaps(spec.settings.hosts, limits.per_host)
         self._done = self._failed = self._received = 0
 
     # -- shards -----------------------------------------------------------------------
@@ -308,6 +306,7 @@ class ShardWorker:
         watching = asyncio.create_task(self._watch_generation(run))
         try:
             run.origins = {origin_of(request.mirrors[0]) for _, request in wanted}
+            self._caps.add_lane(shard.id, lease.lane, run.origins)
             self._set_caps(run.origins)
             await self._download(engine, run, wanted)
             if run.is_cancelled:
@@ -317,6 +316,7 @@ class ShardWorker:
         finally:
             watching.cancel()
             del self._runs[shard.id]
+            self._caps.remove_lane(shard.id)
             if not self._runs:
                 self._is_unused.set()
             for id in run.ids:
@@ -374,11 +374,7 @@ class ShardWorker:
             self._set_caps(run.origins)
             while engine is self._engine:
                 active = {one.origin: one.active for one in engine.origins()}
-                if all(
-                    active.get(origin, 0) <= self._part_of(origin)
-                    for origin in run.origins
-                    if self._cap_of(origin)
-                ):
+                if self._caps.are_kept(run.origins, active):
                     return
                 await asyncio.sleep(_DRAIN_INTERVAL_S)
         finally:
@@ -571,7 +567,7 @@ class ShardWorker:
                 self._pump = asyncio.create_task(self._follow(self._subscription))
                 self._added = 0
                 self._is_stale = False
-                self._caps.clear()
+                self._caps.reset()
             self._added += count
             return self._engine
 
@@ -618,6 +614,7 @@ class ShardWorker:
     def set_limits(self, limits: WorkerLimits) -> None:
         """Apply a new part of the limits."""
         self._limits = limits
+        self._caps.per_host = limits.per_host
         if self._engine is None:
             return
         self._engine.set_concurrency(max(1, limits.concurrency))
@@ -634,10 +631,7 @@ class ShardWorker:
             cap: its learned limit; 0 ends the slowdown.
             blocked_s: seconds that the host asked to wait.
         """
-        if cap:
-            self._slowed[origin] = cap
-        else:
-            self._slowed.pop(origin, None)
+        self._caps.slow_down(origin, cap)
         if self._engine is None:
             return
         if blocked_s > 0:
@@ -689,45 +683,10 @@ class ShardWorker:
             hosts,
         )
 
-    # -- limits per host --------------------------------------------------------------
-
-    def _set_caps(self, origins: set[str]) -> None:
-        """Set the parts of split lanes, and slowdowns; all else is the engine's."""
-        engine = self._engine
-        if engine is None:
-            return
-        for origin in origins:
-            cap = self._part_of(origin)
-            if slowed := self._slowed.get(origin, 0):
-                cap = min(cap, slowed) if cap else slowed
-            elif not self._lanes_of(origin):
-                continue
-            if self._caps.get(origin, 0) != cap:
-                self._caps[origin] = cap
-                engine.limit_origin(origin, cap)
-
-    def _lanes_of(self, origin: str) -> list[Lane]:
-        """Return the split lanes with a host that this worker has now."""
-        return [
-            run.lease.lane
-            for run in self._runs.values()
-            if run.lease.lane.of > 1 and origin in run.origins
-        ]
-
-    def _part_of(self, origin: str) -> int:
-        """Return the part of a host's limit that split lanes here have; 0 for none."""
-        total = self._cap_of(origin)
-        lanes = self._lanes_of(origin)
-        if not (total and lanes):
-            return 0
-        return max(1, sum(cap_of_lane(total, lane) for lane in lanes))
-
-    def _cap_of(self, origin: str) -> int:
-        """Return the limit of a host over all workers; 0 if there is none."""
-        for rule in self._spec.settings.hosts:
-            if matches(rule.pattern, origin):
-                return rule.cap or self._limits.per_host
-        return self._limits.per_host
+    def _set_caps(self, origins: Iterable[str]) -> None:
+        if self._engine is not None:
+            for origin, cap in self._caps.changes(origins).items():
+                self._engine.limit_origin(origin, cap)
 
 
 def _size_of(path: Path) -> int:
