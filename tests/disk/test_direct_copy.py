@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.disk.test_writer import Blocked, hold, turns
+from tests.disk.test_writer import Blocked, turns, wait_for
 from tui.core.clock import SystemClock
 from tui.core.errors import LocalError
 from tui.disk import direct_copy, platform
@@ -36,7 +36,7 @@ class FakeSource:
     def read_into(self, buffer, wait_s):
         if self.gate is not None and len(self.read_sizes) == self.at:
             self.is_at_gate.set()
-            hold(self.gate)
+            wait_for(self.gate)
         self.read_sizes.append(len(buffer))
         self.waits.append(wait_s)
         if self.stops or not self.pieces:
@@ -173,7 +173,7 @@ async def test_a_cancelled_copy_waits_for_a_blocked_disk(
 
     def write_at(*args):
         is_writing.set()
-        hold(event)
+        wait_for(event)
         real(*args)
 
     monkeypatch.setattr(platform, "write_at", write_at)
