@@ -46,7 +46,10 @@ def test_generated_tables_are_up_to_date(table):
 
 def test_both_commands_set_up_and_run_in_one_line():
     for name in ("demo", "tests"):
-        assert readme.command(name).startswith("python3 -m venv .venv && ")
+        make, install, _ = readme.command(name).split(" && ")
+        assert make.startswith("python3 -m venv ")
+        assert make.endswith(" .venv")
+        assert install.startswith(".venv/bin/pip install ")
     assert readme.command("demo").endswith(" && .venv/bin/fetchtui --demo")
     assert readme.command("tests").endswith(" && .venv/bin/python -m tests.check")
 
