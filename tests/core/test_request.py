@@ -16,6 +16,8 @@ from tui.core.request import (
     Checksum,
     check_url,
     origin_of,
+    without_login,
+    without_logins,
 )
 
 
@@ -191,3 +193,25 @@ def test_an_invalid_checksum_has_a_reason(text, reason):
 def test_an_error_names_its_line_if_there_is_one():
     assert str(BadRequestLine("list.txt:3", "why")) == "list.txt:3: why"
     assert str(BadRequestLine("", "why")) == "why"
+
+
+@pytest.mark.parametrize(
+    ("url", "bare"),
+    [
+        ("https://user:pass@h/f?q=1#x", "https://h/f?q=1#x"),
+        ("HTTP://user@h:81/f", "HTTP://h:81/f"),
+        ("http://a@b@h/f", "http://h/f"),
+        ("https://h/@scope/f?mail=me@h", "https://h/@scope/f?mail=me@h"),
+        ("https://h?mail=me@h", "https://h?mail=me@h"),
+        ("https://h/f?of=http://u:p@g/", "https://h/f?of=http://u:p@g/"),
+        ("https://u@h/f?of=http://u:p@g/", "https://h/f?of=http://u:p@g/"),
+    ],
+)
+def test_a_url_loses_its_own_login_and_nothing_else(url, bare):
+    assert without_login(url) == bare
+
+
+def test_a_text_loses_the_logins_of_all_urls():
+    text = "http://u:p@h/a failed, https://v@g/b?of=http://w:p@g did not: a@b"
+    bare = "http://h/a failed, https://g/b?of=http://g did not: a@b"
+    assert without_logins(text) == bare

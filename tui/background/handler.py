@@ -15,7 +15,7 @@ from tui.background.requests import decode_requests
 from tui.core import events
 from tui.core.download import ENDED, DownloadState
 from tui.core.listing.slices import run_sliced
-from tui.core.request import check_url, with_login_of, without_login
+from tui.core.request import check_url, with_login_of, without_logins
 from tui.core.service import REMOVED, Move
 from tui.core.settings import MAX_CONCURRENCY, MAX_SEGMENTS, MAX_WRITERS
 from tui.messages import pause_text
@@ -276,7 +276,7 @@ def _record(row: DownloadSnapshot) -> dict[str, Any]:
         "state": row.state.word,
         "name": row.name,
         "directory": row.directory,
-        "url": without_login(row.url),
+        "url": without_logins(row.url),
         "bytes": row.received,
         "size": row.size,
         "speed": row.speed,

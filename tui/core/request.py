@@ -207,8 +207,17 @@ _LOGIN = late_pattern(r"(\bhttps?://)[^/?#\s]*@", re.IGNORECASE)
 
 
 def without_login(url: str) -> str:
-    """Return a URL, or a text with URLs in it, without user names and passwords."""
-    return _LOGIN.sub(r"\1", url)
+    """Return a URL without its user name and password.
+
+    A URL within its query keeps its own: the server may need it.
+    """
+    match = _LOGIN.match(url) if "@" in url else None
+    return url if match is None else match[1] + url[match.end() :]
+
+
+def without_logins(text: str) -> str:
+    """Return a text without the user names and passwords of all URLs in it."""
+    return _LOGIN.sub(r"\1", text) if "@" in text else text
 
 
 def with_login_of(url: str, known: Iterable[str]) -> str:

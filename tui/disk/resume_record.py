@@ -14,9 +14,9 @@ import json
 import os
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
 
 from tui.core.quick.named_tuple import NamedTuple
+from tui.core.request import without_login
 from tui.disk import platform
 from tui.disk.errors import ChangedOnDiskError, in_use
 from tui.disk.folders import NEW_RECORD, PART, RECORD
@@ -61,7 +61,7 @@ class ResumeRecord:
 
     def __post_init__(self) -> None:
         if not self.url_digest:
-            bare = strip_userinfo(self.url)
+            bare = without_login(self.url)
             object.__setattr__(
                 self, "url_digest", _digest(bare.encode(errors="backslashreplace"))
             )
@@ -69,12 +69,12 @@ class ResumeRecord:
 
     def matches_url(self, url: str) -> bool:
         """Return True if the bytes came from exactly this URL."""
-        bare = strip_userinfo(url).encode(errors="backslashreplace")
+        bare = without_login(url).encode(errors="backslashreplace")
         return self.url_digest == _digest(bare)
 
     def matches_url_without_query(self, url: str) -> bool:
         """Like ``matches_url``, but ignore the query, which changes in signed URLs."""
-        return self.url == _strip_query(strip_userinfo(url))
+        return self.url == _strip_query(without_login(url))
 
 
 class ExistingFiles(NamedTuple):
@@ -365,18 +365,6 @@ def _digest(data: bytes) -> str:
 
 def _strip_query(url: str) -> str:
     return url.partition("#")[0].partition("?")[0]
-
-
-def strip_userinfo(url: str) -> str:
-    """Return the URL without user name and password."""
-    try:
-        parts = urlsplit(url)
-        if "@" in parts.netloc:
-            bare = parts.netloc.rpartition("@")[2]
-            return urlunsplit(parts._replace(netloc=bare))
-    except ValueError:
-        return url.rpartition("@")[2]
-    return url
 
 
 def with_ranges(

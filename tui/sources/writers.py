@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from tui.core.request import Checksum, check_url
+from tui.core.request import Checksum, check_url, without_logins
 from tui.core.rules.secret_headers import HARMLESS
 from tui.core.text.sanitize import sanitize
 from tui.sources.patterns import escape
@@ -48,7 +48,6 @@ class ListFormat(Enum):
         )
 
 
-_LOGIN = re.compile(r"(?<=://)[^/?#]*@")
 _ARIA2_NAMES = re.compile(r"\Asha(\d+)")
 _COLUMNS = ("url", "out", "dir", "checksum", "header", "size", "mirrors", "comment")
 _FORMULA = ("=", "+", "-", "@", "~", " ")
@@ -140,11 +139,11 @@ def _entry(
     comment: str,
 ) -> Entry:
     notes = [sanitize(comment)] if comment else []
-    without_login = tuple(dict.fromkeys(_LOGIN.sub("", url, count=1) for url in urls))
-    good = tuple(url for url in without_login if _is_readable(check_url, url))
+    bare = tuple(dict.fromkeys(map(without_logins, urls)))
+    good = tuple(url for url in bare if _is_readable(check_url, url))
     if not good:
         notes.append("URL not representable")
-    elif any(_LOGIN.search(url) for url in urls):
+    elif any(without_logins(url) != url for url in urls):
         notes.append("login removed from the URL")
     kept: list[str] = []
     left: list[str] = []

@@ -29,7 +29,7 @@ from tui.core import (
     service,
     snapshot,
 )
-from tui.core.request import without_login
+from tui.core.request import without_logins
 
 Reader: TypeAlias = Callable[[Any], Any]
 """Returns the value that some JSON values stand for, or raises ``ValueError``."""
@@ -84,7 +84,7 @@ def encode(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, str):
-        return without_login(value) if "@" in value else value
+        return without_logins(value)
     if isinstance(value, tuple | list):
         return [encode(each) for each in value]
     return value

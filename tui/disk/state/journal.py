@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Any
 from tui.core.download import ENDED, DownloadState
 from tui.core.errors import ErrorKind, LocalError
 from tui.core.quick.named_tuple import NamedTuple
+from tui.core.request import without_login
 from tui.core.rules.secret_headers import HARMLESS
 from tui.core.text.request_fields import fields_of, request_from
 from tui.core.text.sanitize import sanitize
 from tui.disk.errors import from_os_error
-from tui.disk.resume_record import strip_userinfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -128,13 +128,13 @@ def request_values(request: DownloadRequest) -> tuple[str, str | None]:
     """Return the values of ``REQUEST_COLUMNS``: the request and what was withheld."""
     kept, withheld = split_headers(request.headers)
     first, *others = request.mirrors
-    bare = strip_userinfo(first) if "@" in first else first
+    bare = without_login(first)
     if bare != first:
         withheld.append(LOGIN)
     # The others are fallbacks: skip one that would be useless without credentials.
     mirrors = [
         bare,
-        *(url for url in others if "@" not in url or strip_userinfo(url) == url),
+        *(url for url in others if without_login(url) == url),
     ]
     bare_request = request._replace(mirrors=tuple(mirrors), headers=tuple(kept))
     values = fields_of(bare_request)
@@ -146,7 +146,7 @@ def progress_values(entry: JournalEntry) -> tuple[Any, ...]:
     url: str | None = None
     has_login = False
     if entry.url != entry.request.mirrors[0]:
-        url = strip_userinfo(entry.url)
+        url = without_login(entry.url)
         has_login = url != entry.url
     state = int(entry.state)
     # A removed download keeps its row, so that restoring it is a change like any

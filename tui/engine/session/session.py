@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tui.core.download import ACTIVE, ENDED, Download, DownloadState
 from tui.core.errors import ErrorKind, LocalError
 from tui.core.notices import Notice, NoticeCode, RestoredSession, decode_notice
-from tui.core.request import origin_of
+from tui.core.request import origin_of, without_login
 from tui.core.settings import (
     MAX_CONCURRENCY,
     MAX_SEGMENTS,
@@ -21,7 +21,6 @@ from tui.core.settings import (
     Verify,
 )
 from tui.core.text.sanitize import sanitize
-from tui.disk.resume_record import strip_userinfo
 from tui.disk.state.journal import LOGIN, split_headers
 from tui.disk.state.sessions import LastSession, Sessions
 from tui.engine.session.journal_writer import SETTINGS, JournalWriter
@@ -455,15 +454,13 @@ def _facts_of(journal: Journal) -> dict[str, Any]:
 
 def _key_of(request: DownloadRequest) -> tuple[str, str | None, str | None]:
     """Return what identifies a request in a journal, which has no logins of URLs."""
-    url = request.url
-    if "@" in url:
-        url = strip_userinfo(url)
-    return url, request.directory, request.name
+    return without_login(request.url), request.directory, request.name
 
 
 def _has_secrets(request: DownloadRequest) -> bool:
-    return bool(split_headers(request.headers)[1]) or (
-        "@" in request.url and strip_userinfo(request.url) != request.url
+    return (
+        bool(split_headers(request.headers)[1])
+        or without_login(request.url) != request.url
     )
 
 
