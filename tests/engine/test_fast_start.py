@@ -10,7 +10,7 @@ import pytest
 from tui.core.diagnosis import Limit
 from tui.core.notices import AutoCode
 from tui.engine.autotune.controller import Decision, Observation
-from tui.engine.autotune.fast_start import ANSWERED, IDLE_S, SMALL_START, FastStart
+from tui.engine.autotune.fast_start import ANSWERED, IDLE_S, FastStart
 from tui.engine.scheduling.queue import (
     HOST_CONNECTIONS,
     MEDIUM_CEILING,
@@ -89,21 +89,39 @@ def test_it_ends_when_more_brings_nothing() -> None:
 def test_medium_files_get_their_number_with_the_first_responses() -> None:
     run = Run(lambda n: n * 1e5).go(0.2, ceiling=MEDIUM_CEILING, answered=3)
     assert run.levels == []
-    run.go(TICK_S, ceiling=MEDIUM_CEILING, answered=int(8 * ANSWERED))
+    run.go(2 * TICK_S, ceiling=MEDIUM_CEILING, answered=int(8 * ANSWERED))
     assert run.levels == [MEDIUM_CEILING]
     assert run.decisions[0][1].reason == (AutoCode.MEDIUM_FILES, (MEDIUM_CEILING,))
     run.go(0.4, ceiling=MEDIUM_CEILING, answered=8)
     assert run.levels == [MEDIUM_CEILING, 2 * MEDIUM_CEILING]
 
 
-def test_small_files_get_their_number_in_two_steps_with_responses_to_each() -> None:
-    run = Run(lambda n: n * 1e5).go(0.2, ceiling=SMALL_CEILING, answered=8)
-    assert run.levels == [SMALL_START]
-    assert run.decisions[0][1].reason == (AutoCode.SMALL_FILES, (SMALL_START,))
-    run.go(0.2, ceiling=SMALL_CEILING, answered=SMALL_START // 4)
-    assert run.levels == [SMALL_START]
-    run.go(TICK_S, ceiling=SMALL_CEILING, answered=8 + SMALL_START)
-    assert run.levels == [SMALL_START, SMALL_CEILING]
+def test_small_files_get_their_number_when_all_have_answered() -> None:
+    run = Run(lambda n: n * 1e5, allowed=16)
+    run.go(0.16, ceiling=SMALL_CEILING, answered=7)
+    assert run.levels == []
+    run.go(TICK_S, ceiling=SMALL_CEILING, answered=16)
+    assert run.levels == [SMALL_CEILING]
+    assert run.decisions[0][1].reason == (AutoCode.SMALL_FILES, (SMALL_CEILING,))
+
+
+def test_a_step_is_no_larger_than_what_slow_start_reaches_in_two() -> None:
+    run = Run(lambda n: n * 1e5, allowed=4)
+    run.go(0.16, ceiling=SMALL_CEILING, answered=4)
+    assert run.levels == [16]
+    run.go(0.16, ceiling=SMALL_CEILING, answered=11)
+    assert run.levels == [16]
+    run.go(TICK_S, ceiling=SMALL_CEILING, answered=20)
+    assert run.levels == [16, SMALL_CEILING]
+
+
+def test_responses_that_are_missing_are_waited_for_since_they_may_be_refusals() -> None:
+    run = Run(lambda n: n * 1e5, allowed=16)
+    run.go(0.16, ceiling=SMALL_CEILING, answered=2)
+    run.go(TICK_S, ceiling=SMALL_CEILING, answered=9)
+    assert run.levels == []
+    run.go(TICK_S, ceiling=SMALL_CEILING, answered=11)
+    assert run.levels == [SMALL_CEILING]
 
 
 def test_a_refusal_keeps_small_files_from_getting_more_at_once() -> None:

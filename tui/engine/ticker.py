@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from tui.engine.metrics.loop_lag import LoopLag
     from tui.engine.worker_pool import WorkerPool
 
-START_TICK_S = 0.02
-"""While the concurrency rises in the first seconds: within a round trip or two."""
 TICK_S = 0.25
 """Often enough for a speed that follows the line, and only 4 wake-ups a second."""
 
@@ -80,8 +78,9 @@ class Ticker:
             self._ticked_at = now
 
     def _tick_start_later(self) -> None:
-        if self._start_handle is None and self._tuner.is_starting:
-            self._start_handle = self._loop.call_later(START_TICK_S, self._tick_start)
+        tick_s = self._tuner.start_tick_s
+        if self._start_handle is None and tick_s is not None:
+            self._start_handle = self._loop.call_later(tick_s, self._tick_start)
 
     def _tick_start(self) -> None:
         self._start_handle = None

@@ -18,12 +18,15 @@ from tui.engine.scheduling.queue import HOST_CONNECTIONS, SMALL_CEILING
 if TYPE_CHECKING:
     from tui.engine.autotune.controller import Observation
 
-SMALL_START = 50
-"""Level of the first step for small files, where curl starts. The second one follows if
-the host answers so many without refusing any."""
 ANSWERED = 0.5
-"""Responses by which the size of the files and the host's consent are known, as a share
-of the level."""
+"""Responses by which the size of the files is known, as a share of the level."""
+SETTLE_S = 0.02
+"""From then on, how long responses that are still missing are waited for: refusals may
+be among them."""
+MOST_GROWTH = 4
+"""Times the level at most in one step: what slow start reaches in two."""
+TICK_S, QUICK_TICK_S = 0.02, 0.005
+"""Seconds between two observations, and while the first responses decide."""
 MIN_GAIN = 0.2
 """Gain by which a doubled level proves that it is worth it."""
 MAX_FLAT = 2
@@ -41,6 +44,8 @@ class FastStart:
         """Start at ``now_s`` (monotonic seconds)."""
         self.is_over = False
         """The start has ended; ``observe`` decides nothing any more."""
+        self.tick_s = QUICK_TICK_S
+        """Seconds until it wants the next observation."""
         self._first: Observation | None = None
         self._since_s = now_s
         """When the level was entered, or when measuring it was begun again."""
@@ -52,6 +57,8 @@ class FastStart:
         self._flat = 0
         self._answered = 0
         """Responses before the level was entered."""
+        self._answered_at_s: float | None = None
+        """When enough had answered at the level."""
 
     def observe(
         self, now: Observation, round_s: float, *, ceiling: int, answered: int
@@ -69,6 +76,8 @@ class FastStart:
             return None
         if self._first is None:
             self._first = now
+        if not now.has_waiting:
+            self.tick_s = TICK_S
         if (
             now.origin_capacity
             or now.breaks > self._first.breaks
@@ -90,15 +99,21 @@ class FastStart:
         return self._measure(now, min(MAX_ROUND_S, max(MIN_ROUND_S, round_s)))
 
     def _fill(self, now: Observation, ceiling: int, answered: int) -> Decision | None:
-        """Go to the number for such files; wait for enough responses at each step."""
-        if answered - self._answered < ANSWERED * now.allowed:
+        """Go to the number for such files when all responses, or enough, have come."""
+        missing = now.allowed - (answered - self._answered)
+        if missing > (1 - ANSWERED) * now.allowed:
             return None
-        self._answered = answered
+        if self._answered_at_s is None:
+            self._answered_at_s = now.now_s
+        if missing > 0 and now.now_s - self._answered_at_s < SETTLE_S:
+            return None
+        self._answered, self._answered_at_s = answered, None
         self._begin_round(now)
-        code, level = AutoCode.MEDIUM_FILES, ceiling
-        if ceiling >= SMALL_CEILING:
-            code = AutoCode.SMALL_FILES
-            level = SMALL_START if now.allowed < SMALL_START else ceiling
+        level = min(ceiling, now.allowed * MOST_GROWTH)
+        if level == ceiling:
+            self.tick_s = TICK_S
+        is_small = ceiling >= SMALL_CEILING
+        code = AutoCode.SMALL_FILES if is_small else AutoCode.MEDIUM_FILES
         return Decision(level, AutoReason(code, (level,)))
 
     def _begin_round(self, now: Observation) -> None:

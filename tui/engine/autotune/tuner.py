@@ -90,9 +90,9 @@ class AutoTuner:
         self._try_connections(now)
 
     @property
-    def is_starting(self) -> bool:
-        """Whether ``tick_start`` wants to be called."""
-        return self._start is not None
+    def start_tick_s(self) -> float | None:
+        """Seconds until ``tick_start`` wants to be called; ``None`` for never."""
+        return None if self._start is None else self._start.tick_s
 
     def tick_start(self, now: float) -> None:
         """Raise the concurrency in the first seconds, when ``tick`` is too slow."""
