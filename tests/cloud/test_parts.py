@@ -88,25 +88,35 @@ async def interrupt(s3, uploader, path, after: int):
     s3.requests.clear()
 
 
+@pytest.fixture
+async def interrupted(s3, path, tmp_path):
+    """An upload of the file was killed when the store had four parts."""
+    await interrupt(s3, uploader_for(s3, tmp_path), path, 4)
+
+
+def assert_uploaded(s3, path):
+    """The object is the file, and nothing else is left of its upload."""
+    assert s3.bodies == {KEY: path.read_bytes()}
+    assert (s3.uploads, records(path.parent)) == ({}, [])
+
+
 async def test_a_file_is_sent_in_parts(s3, path, tmp_path):
     await uploader_for(s3, tmp_path).put(path, KEY)
-    assert s3.bodies == {KEY: path.read_bytes()}
     assert s3.parts_sent() == set(range(1, COUNT + 1))
-    assert (s3.uploads, records(tmp_path)) == ({}, [])
+    assert_uploaded(s3, path)
 
 
+@pytest.mark.usefixtures("interrupted")
 async def test_an_interrupted_upload_continues(s3, path, tmp_path):
-    await interrupt(s3, uploader_for(s3, tmp_path), path, 4)
     again = uploader_for(s3, tmp_path)
     assert await again.clean_up() == 0
     await again.put(path, KEY)
     assert s3.parts_sent() == set(range(5, COUNT + 1))
-    assert s3.bodies == {KEY: path.read_bytes()}
-    assert (s3.uploads, records(tmp_path)) == ({}, [])
+    assert_uploaded(s3, path)
 
 
+@pytest.mark.usefixtures("interrupted")
 async def test_a_file_that_changed_is_sent_from_its_beginning(s3, path, tmp_path):
-    await interrupt(s3, uploader_for(s3, tmp_path), path, 4)
     path.write_bytes(os.urandom(SIZE))
     os.utime(path, ns=(1, 1))
     again = uploader_for(s3, tmp_path)
@@ -117,9 +127,9 @@ async def test_a_file_that_changed_is_sent_from_its_beginning(s3, path, tmp_path
     assert s3.bodies == {KEY: path.read_bytes()}
 
 
+@pytest.mark.usefixtures("interrupted")
 async def test_a_part_whose_bytes_changed_is_sent_again(s3, path, tmp_path):
     """Size and time of the file are the same as before."""
-    await interrupt(s3, uploader_for(s3, tmp_path), path, 4)
     before = path.stat()
     body = bytearray(path.read_bytes())
     body[150] ^= 1
@@ -130,8 +140,8 @@ async def test_a_part_whose_bytes_changed_is_sent_again(s3, path, tmp_path):
     assert s3.bodies == {KEY: bytes(body)}
 
 
+@pytest.mark.usefixtures("interrupted")
 async def test_parts_that_the_store_lost_are_sent_again(s3, path, tmp_path):
-    await interrupt(s3, uploader_for(s3, tmp_path), path, 4)
     (found,) = s3.uploads.values()
     found.parts.pop(1)
     found.parts[3] = b"other bytes"
@@ -140,8 +150,8 @@ async def test_parts_that_the_store_lost_are_sent_again(s3, path, tmp_path):
     assert s3.bodies == {KEY: path.read_bytes()}
 
 
+@pytest.mark.usefixtures("interrupted")
 async def test_an_upload_that_somebody_aborted_starts_again(s3, path, tmp_path):
-    await interrupt(s3, uploader_for(s3, tmp_path), path, 4)
     s3.uploads.clear()
     await uploader_for(s3, tmp_path).put(path, KEY)
     assert s3.parts_sent() == set(range(1, COUNT + 1))
@@ -160,8 +170,7 @@ async def test_a_completion_whose_response_is_lost_counts(s3, path, tmp_path):
     s3.drops = is_first_completion
     await uploader_for(s3, tmp_path).put(path, KEY)
     assert len(s3.parts_sent()) == COUNT
-    assert s3.bodies == {KEY: path.read_bytes()}
-    assert (s3.uploads, records(tmp_path)) == ({}, [])
+    assert_uploaded(s3, path)
 
 
 async def test_an_upload_whose_first_response_is_lost_is_started_once(
@@ -178,8 +187,7 @@ async def test_an_upload_whose_first_response_is_lost_is_started_once(
     s3.drops = is_first_start
     await uploader_for(s3, tmp_path).put(path, KEY)
     assert len(lost) == 2
-    assert s3.bodies == {KEY: path.read_bytes()}
-    assert (s3.uploads, records(tmp_path)) == ({}, [])
+    assert_uploaded(s3, path)
 
 
 async def test_a_completion_that_is_refused_in_its_body_fails(s3, path, tmp_path):
@@ -274,8 +282,8 @@ async def test_uploads_of_living_processes_are_not_touched(s3, path, tmp_path):
     assert s3.bodies == {KEY: path.read_bytes()}
 
 
+@pytest.mark.usefixtures("interrupted")
 async def test_what_will_not_continue_is_aborted(s3, path, tmp_path):
-    await interrupt(s3, uploader_for(s3, tmp_path), path, 4)
     uploader = uploader_for(s3, tmp_path)
     assert await uploader.clean_up() == 0
     assert len(s3.uploads) == 1
@@ -305,8 +313,7 @@ async def test_an_upload_whose_id_was_not_noted_is_aborted_by_the_next(
     uploader = uploader_for(s3, tmp_path)
     assert await uploader.clean_up() == 0
     await uploader.put(path, KEY)
-    assert s3.bodies == {KEY: path.read_bytes()}
-    assert (s3.uploads, records(tmp_path)) == ({}, [])
+    assert_uploaded(s3, path)
 
 
 def multipart_request(key):

@@ -18,6 +18,7 @@ from tui.core.settings import OnExists
 from tui.disk.resume_record import ExistingFiles, ResumeRecord
 from tui.engine.download.resume_policy import (
     Decision,
+    Plan,
     ValidatorCheck,
     check_validator,
     decide,
@@ -282,9 +283,8 @@ AFTER = [
 ]
 
 
-@pytest.mark.parametrize("case", [*BEFORE, *AFTER], ids=lambda case: case.id)
-def test_decide(case: Case) -> None:
-    plan = decide(
+def plan_for(case: Case) -> Plan:
+    return decide(
         case.found,
         case.download,
         case.info,
@@ -293,6 +293,11 @@ def test_decide(case: Case) -> None:
         requested=case.requested,
         is_moved=case.is_moved,
     )
+
+
+@pytest.mark.parametrize("case", [*BEFORE, *AFTER], ids=lambda case: case.id)
+def test_decide(case: Case) -> None:
+    plan = plan_for(case)
     assert (plan.decision, plan.record, plan.reason) == (
         case.decision,
         case.record,
@@ -304,15 +309,7 @@ def test_decide(case: Case) -> None:
 def test_only_bytes_with_a_proof_are_used(case: Case) -> None:
     """Whatever the table says: nothing else is joined with what the server sends."""
     request = case.download.request
-    plan = decide(
-        case.found,
-        case.download,
-        case.info,
-        on_exists=case.on_exists,
-        is_begun=case.is_begun,
-        requested=case.requested,
-        is_moved=case.is_moved,
-    )
+    plan = plan_for(case)
     if plan.record is None or plan.record is case.requested:
         return
     assert plan.record.size is not None
