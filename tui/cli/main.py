@@ -248,26 +248,9 @@ def _load_requests(line: CommandLine, settings: Settings) -> list[DownloadReques
     """Read all sources; print every error and exit before any download starts."""
     if not line.sources:
         return _apply_to_single(line, [])
-    from tui.cli.fetch_page import page_fetcher
-    from tui.sources.load import load_sources
+    from tui.cli.read_sources import load_requests
 
-    notes: list[str] = []
-    requests, errors = load_sources(
-        line.sources,
-        None if sys.stdin is None else sys.stdin.buffer,
-        notes,
-        links=line.links,
-        base_url=line.base_url,
-        columns=line.columns,
-        fetch_page=page_fetcher(settings),
-    )
-    if not line.quiet:
-        for note in notes:
-            click.echo(f"note: {note}", err=True)
-    for error in errors:
-        click.echo(f"{error}", err=True)
-    if errors:
-        sys.exit(USAGE_ERROR)
+    requests = load_requests(line, settings, is_quiet=line.quiet)
     return _apply_to_single(line, requests)
 
 

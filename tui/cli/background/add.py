@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -14,7 +13,6 @@ from tui.cli.background.connection import (
     name_option,
     run,
 )
-from tui.core.rules.exit_status import USAGE_ERROR
 from tui.core.text.units import plural
 
 if TYPE_CHECKING:
@@ -64,32 +62,11 @@ def _load(
     sources: tuple[str, ...], links: str | None, base_url: str | None
 ) -> list[DownloadRequest]:
     """Read all sources; print every error and exit before anything is added."""
-    from tui.cli.fetch_page import page_fetcher
-    from tui.cli.load_settings import (
-        build_settings,
-        load_settings,
-        prompt_for_passwords,
-    )
     from tui.cli.options import CommandLine
+    from tui.cli.read_sources import load_requests, settings_for_pages
     from tui.core.settings import Settings
-    from tui.sources.load import load_sources
 
-    settings = Settings()
-    if links is not None:
-        # Pages are fetched here, with the proxies, logins and certificates set here.
-        resolved = load_settings(CommandLine())
-        settings = prompt_for_passwords(build_settings(resolved), sources)
-    notes: list[str] = []
-    requests, errors = load_sources(
-        sources,
-        None if sys.stdin is None else sys.stdin.buffer,
-        notes,
-        links=links,
-        base_url=base_url,
-        fetch_page=page_fetcher(settings),
-    )
-    for line in (*(f"note: {note}" for note in notes), *errors):
-        click.echo(f"{line}", err=True)
-    if errors:
-        sys.exit(USAGE_ERROR)
-    return requests
+    # Pages are fetched here, with the proxies, logins and certificates set here.
+    settings = Settings() if links is None else settings_for_pages(sources)
+    line = CommandLine(sources, links=links, base_url=base_url)
+    return load_requests(line, settings)

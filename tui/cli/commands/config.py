@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tui.config.editor import ConfigFile
     from tui.config.errors import Problem
     from tui.config.option import Option
+    from tui.config.precedence import Resolved
 
 
 @click.group(no_args_is_help=True)
@@ -65,12 +66,7 @@ def show(profile: str | None, changed: bool) -> None:
             continue
         line = f"{option.key} = {shown_value(option, setting.value)}"
         click.echo(f"{line:<50}  # {setting.source}")
-    for note in resolved.notes:
-        click.echo(f"note: {note}", err=True)
-    try:
-        resolved.settings()
-    except ConfigError as error:
-        _fail(error.problems)
+    _check(resolved)
 
 
 @config.command()
@@ -202,14 +198,18 @@ def edit() -> None:
 @config.command()
 def check() -> None:
     """Check the settings file; exit with status 2 if it has errors."""
-    resolved = load_settings(CommandLine())
+    _check(load_settings(CommandLine()))
+    click.echo(f"{read_config().name} is valid")
+
+
+def _check(resolved: Resolved) -> None:
+    """Print the notes on settings; exit if one of them is wrong."""
     for note in resolved.notes:
         click.echo(f"note: {note}", err=True)
     try:
         resolved.settings()
     except ConfigError as error:
         _fail(error.problems)
-    click.echo(f"{read_config().name} is valid")
 
 
 def _find(key: str) -> Option:

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tui.cli.fetch_page import page_fetcher
-from tui.cli.load_settings import (
-    build_settings,
-    load_settings,
-    prompt_for_passwords,
-)
 from tui.cli.options import CommandLine
-from tui.core.rules.exit_status import USAGE_ERROR
+from tui.cli.read_sources import load_requests, settings_for_pages
 from tui.core.settings import Settings
 from tui.sources.writers import ListFormat
 
@@ -72,26 +65,11 @@ def convert(
 
 
 def _converted(line: CommandLine, format: ListFormat) -> Iterator[str]:
-    from tui.sources.load import load_sources
     from tui.sources.writers import entry_of_request, write_list
 
     settings = Settings()
     if line.links is not None or line.base_url is not None:
         # Pages are fetched with the configured proxies, logins and certificates.
-        resolved = load_settings(CommandLine())
-        settings = prompt_for_passwords(build_settings(resolved), line.sources)
-    notes: list[str] = []
-    requests, errors = load_sources(
-        line.sources,
-        None if sys.stdin is None else sys.stdin.buffer,
-        notes,
-        links=line.links,
-        base_url=line.base_url,
-        columns=line.columns,
-        fetch_page=page_fetcher(settings),
-    )
-    for text in (*(f"note: {note}" for note in notes), *errors):
-        click.echo(f"{text}", err=True)
-    if errors:
-        sys.exit(USAGE_ERROR)
+        settings = settings_for_pages(line.sources)
+    requests = load_requests(line, settings)
     return write_list(map(entry_of_request, requests), format)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tui.core.rules.exit_status import USAGE_ERROR
+from tui.core.rules.exit_status import INTERRUPTED
 from tui.core.settings import MAX_CONCURRENCY
 from tui.core.text.sanitize import sanitize
 from tui.core.text.units import parse_size
@@ -149,7 +149,7 @@ def lab(**chosen: Any) -> None:
         sys.exit(_run(**chosen))
     except KeyboardInterrupt:
         Race.end_at_once()
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
 
 
 def _run(*, headless: bool, exports: tuple[Path, ...], **chosen: Any) -> int:
@@ -171,15 +171,11 @@ def _load(sources: Sequence[str]) -> tuple[Target, ...]:
     """Read the sources; print every error and exit before any download starts."""
     if not sources:
         return ()
-    from tui.sources.load import load_sources
+    from tui.cli.options import CommandLine
+    from tui.cli.read_sources import load_requests
+    from tui.core.settings import Settings
 
-    notes: list[str] = []
-    stdin = None if sys.stdin is None else sys.stdin.buffer
-    requests, errors = load_sources(sources, stdin, notes)
-    for line in (*(f"note: {note}" for note in notes), *errors):
-        click.echo(f"{line}", err=True)
-    if errors:
-        sys.exit(USAGE_ERROR)
+    requests = load_requests(CommandLine(tuple(sources)), Settings())
     return tuple(
         Target(request.url, f"file-{number:05d}", request.headers)
         for number, request in enumerate(requests)

@@ -32,7 +32,7 @@ async def finish(steps: Generator[None, None, Result]) -> Result:
     return await run_sliced(steps, asyncio.sleep, _PAUSE_S)
 
 
-class BatchHost(Protocol):
+class BackgroundHost(Protocol):
     """Runs work in the background and shows messages."""
 
     def notify(self, message: str, *, severity: SeverityLevel = "information") -> None:
@@ -52,6 +52,10 @@ class BatchHost(Protocol):
         reported as never awaited.
         """
         ...
+
+
+class BatchHost(BackgroundHost, Protocol):
+    """Shows what has changed as well."""
 
     def refresh_now(self) -> None:
         """Show changed totals now, without waiting for the next tick."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from tui.core.quick.named_tuple import NamedTuple
 from tui.core.service import ServiceLost
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import (
         Awaitable,
         Callable,
-        Coroutine,
         Iterable,
         Mapping,
         Sequence,
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     from tui.core.download import DownloadId
     from tui.core.service import DashboardService
+    from tui.ui.actions.batch_runner import BackgroundHost
 
 _DEPTH = 100
 UNDO_S = 10.0
@@ -46,30 +46,12 @@ class Step(NamedTuple):
     """Undoes it for some of the downloads."""
 
 
-class DeletionHost(Protocol):
-    """Runs work in the background and shows messages."""
-
-    def notify(self, message: str, *, severity: SeverityLevel = "information") -> None:
-        """Show a message until the next one, or for a few seconds."""
-        ...
-
-    def run_in_background(
-        self,
-        work: Callable[[], Coroutine[None, None, None]],
-        *,
-        group: str = "default",
-        exclusive: bool = False,
-    ) -> object:
-        """Run what ``work`` makes."""
-        ...
-
-
 class DeletionQueue:
     """Files of removed downloads, which are deleted once the time for undo is over."""
 
     def __init__(
         self,
-        host: DeletionHost,
+        host: BackgroundHost,
         service: DashboardService,
         steps: UndoStack,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,

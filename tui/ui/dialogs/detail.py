@@ -9,7 +9,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 
 from tui.core.text.sanitize import sanitize
-from tui.ui.dialogs.dialog import Dialog
+from tui.ui.dialogs.dialog import SCROLLS, Dialog
 from tui.ui.keys.keymap import current
 from tui.ui.panes.detail_lines import sheet_lines
 from tui.ui.panes.pane import Line, Pane
@@ -68,12 +68,7 @@ class DetailScreen(Dialog[None]):
     """Actions that also work here, with the same keys as in the dashboard."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,q", "close", show=False),
-        Binding("j", "scroll(1)", show=False),
-        Binding("k", "scroll(-1)", show=False),
-        Binding("ctrl+d,space", "scroll(10)", show=False),
-        Binding("ctrl+u", "scroll(-10)", show=False),
-        Binding("g", "scroll(-10000)", show=False),
-        Binding("G", "scroll(10000)", show=False),
+        *SCROLLS,
     ]
 
     def __init__(

@@ -41,6 +41,16 @@ MOVES: tuple[Binding, ...] = (
 )
 """Bindings of a dialog in which the user types to search a list."""
 
+SCROLLS: tuple[Binding, ...] = (
+    Binding("j", "scroll(1)", show=False),
+    Binding("k", "scroll(-1)", show=False),
+    Binding("ctrl+d,space", "scroll(10)", show=False),
+    Binding("ctrl+u", "scroll(-10)", show=False),
+    Binding("g", "scroll(-10000)", show=False),
+    Binding("G", "scroll(10000)", show=False),
+)
+"""Bindings of a dialog with a text to read; its ``action_scroll`` gets the lines."""
+
 
 def is_on_top(screen: Screen[Any]) -> bool:
     """Return True if keys and clicks reach this screen."""

@@ -19,7 +19,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from tui.docs import TOPICS, read_topic
-from tui.ui.dialogs.dialog import Dialog, Options
+from tui.ui.dialogs.dialog import SCROLLS, Dialog, Options
 
 if TYPE_CHECKING:
     from textual import events
@@ -40,12 +40,7 @@ class GuideScreen(Dialog[None]):
         Binding("q,enter", "close", show=False),
         Binding("left,shift+tab", "topic(-1)", show=False, priority=True),
         Binding("right,tab", "topic(1)", show=False, priority=True),
-        Binding("j", "scroll(1)", show=False),
-        Binding("k", "scroll(-1)", show=False),
-        Binding("ctrl+d,space", "scroll(10)", show=False),
-        Binding("ctrl+u", "scroll(-10)", show=False),
-        Binding("g", "scroll(-10000)", show=False),
-        Binding("G", "scroll(10000)", show=False),
+        *SCROLLS,
     ]
 
     def __init__(self, topic: str = _NAMES[0]) -> None:

@@ -1,23 +1,79 @@
-"""Fetch a web page before the run, to use its links as a list."""
+"""Read the sources of a command before anything starts; fetch those that are pages."""
 
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING
+
+import click
 
 from tui.core.errors import ErrorKind, PermanentError
 from tui.core.quick.pattern import late_pattern
+from tui.core.rules.exit_status import USAGE_ERROR
 from tui.core.text.sanitize import sanitize
 from tui.sources.page import PAGE_LIMIT, Page
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tui.cli.options import CommandLine
+    from tui.core.request import DownloadRequest
     from tui.core.settings import Settings
     from tui.sources.page import FetchPage
 
 _CHARSET = late_pattern(r"charset\s*=\s*\"?([A-Za-z0-9_.:+-]{1,40})", re.IGNORECASE)
 
 
-def page_fetcher(settings: Settings) -> FetchPage:
+def load_requests(
+    line: CommandLine, settings: Settings, *, is_quiet: bool = False
+) -> list[DownloadRequest]:
+    """Read all sources; print every error and exit if there is one. Blocks.
+
+    Args:
+        line: the sources, and how to read them.
+        settings: proxies and logins for pages (``settings_for_pages``).
+        is_quiet: print errors only.
+    """
+    from tui.sources.load import load_sources
+
+    notes: list[str] = []
+    requests, errors = load_sources(
+        line.sources,
+        None if sys.stdin is None else sys.stdin.buffer,
+        notes,
+        links=line.links,
+        base_url=line.base_url,
+        columns=line.columns,
+        fetch_page=_page_fetcher(settings),
+    )
+    if not is_quiet:
+        for note in notes:
+            click.echo(f"note: {note}", err=True)
+    for error in errors:
+        click.echo(f"{error}", err=True)
+    if errors:
+        sys.exit(USAGE_ERROR)
+    return requests
+
+
+def settings_for_pages(sources: Sequence[str]) -> Settings:
+    """Return the user's settings, for a command that otherwise needs none.
+
+    Asks for passwords that the settings leave open.
+    """
+    from tui.cli.load_settings import (
+        build_settings,
+        load_settings,
+        prompt_for_passwords,
+    )
+    from tui.cli.options import CommandLine
+
+    resolved = load_settings(CommandLine())
+    return prompt_for_passwords(build_settings(resolved), sources)
+
+
+def _page_fetcher(settings: Settings) -> FetchPage:
     """Return a function that fetches a page with the run's proxies and logins."""
 
     def fetch(url: str) -> Page:
