@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from tests.support.slow_disk import slow_down_writes
 from tests.support.until import until
 from tui.core.diagnosis import NO_DIAGNOSIS, Diagnosis, Limit, LimitCause
 from tui.core.request import DownloadRequest
 from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
 from tui.demo.script import ResponseScript
-from tui.disk import platform
 from tui.engine import open_engine
 
 if TYPE_CHECKING:
@@ -85,14 +84,7 @@ async def test_the_rate_limit_of_a_download_is_its_limit(
 async def test_a_slow_disk_is_the_limit(
     server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = platform.write_at
-    tired = threading.Event()
-
-    def write_at(*args: Any) -> None:
-        tired.wait(0.1)
-        real(*args)
-
-    monkeypatch.setattr(platform, "write_at", write_at)
+    slow_down_writes(monkeypatch, 0.1)
     limits: dict[str, Any] = {"in_flight_limit": 200_000, "writers": 1}
     async with running(server, tmp_path, **limits) as engine:
         await until(lambda: engine.snapshot().diagnosis.limit is Limit.DISK)
@@ -201,14 +193,7 @@ async def test_response_details_stay_available_after_the_end(
 async def test_slow_writes_on_the_loop_are_the_limit(
     server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = platform.write_at
-    tired = threading.Event()
-
-    def write_at(*args: Any) -> None:
-        tired.wait(0.06)
-        real(*args)
-
-    monkeypatch.setattr(platform, "write_at", write_at)
+    slow_down_writes(monkeypatch, 0.06)
     fast = ResponseScript(Pattern(1 << 30, 1), etag='"1"')
     async with running(server, tmp_path, script=fast, segments=1) as engine:
         engine.set_inline_writes(True)

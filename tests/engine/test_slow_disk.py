@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.slow_disk import slow_down_writes
 from tests.support.until import until
 from tui.core.download import DownloadState as S
 from tui.core.request import DownloadRequest
 from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
 from tui.demo.script import ResponseScript
-from tui.disk import platform
 from tui.engine import open_engine
 
 if TYPE_CHECKING:
@@ -34,14 +33,7 @@ STEPS: dict[str, Callable[[Any, int], object]] = {
 
 @pytest.fixture
 def slow_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = platform.write_at
-    tired = threading.Event()
-
-    def write_at(*args: Any) -> None:
-        tired.wait(0.015)
-        real(*args)
-
-    monkeypatch.setattr(platform, "write_at", write_at)
+    slow_down_writes(monkeypatch, 0.015)
 
 
 @pytest.mark.parametrize("what", STEPS)

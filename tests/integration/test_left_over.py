@@ -39,6 +39,14 @@ async def fetch(
         return engine.rows([0])[0]
 
 
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """The output folder, before the run."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    return folder
+
+
 # -- damaged records -------------------------------------------------------------------
 
 
@@ -99,10 +107,8 @@ async def test_a_damaged_record_ends_under_the_name(
 
 
 async def test_files_of_another_program_are_left_alone(
-    server: ScriptedServer, start: Start, tmp_path: Path
+    server: ScriptedServer, start: Start, out: Path
 ) -> None:
-    out = tmp_path / "out"
-    out.mkdir()
     (out / "x.part").write_bytes(b"another program's bytes")
     (out / "x.part.json").write_text('{"of": "another program"}')
     row = await fetch(start, server.add("/x", ResponseScript(BIG, etag='"1"')))
@@ -114,14 +120,12 @@ async def test_files_of_another_program_are_left_alone(
     ("kept", "sent"), [("", "gzip"), ("gzip", ""), ("gzip", "br"), ("gzip", "gzip")]
 )
 async def test_bytes_of_another_coding_are_not_continued(
-    server: ScriptedServer, start: Start, tmp_path: Path, kept: str, sent: str
+    server: ScriptedServer, start: Start, out: Path, kept: str, sent: str
 ) -> None:
     """The server gives both codings the same strong ETag, and honors ranges."""
     body = BIG if kept == sent else Pattern(BIG.size, seed=77)
     script = ResponseScript(body, etag='"1"', content_encoding=sent)
     url = server.add("/x", script)
-    out = tmp_path / "out"
-    out.mkdir()
     half = BIG.size // 2
     record = ResumeRecord(
         url=url, validator='"1"', size=BIG.size, ranges=((0, half),), coding=kept
@@ -151,13 +155,11 @@ async def test_an_encoded_download_is_continued_with_its_coding(
 @pytest.mark.parametrize("rest", [b"", b'{"fet', b'{"fetchtui": {"checksum": ""'])
 @pytest.mark.parametrize("size", ["large", "small"])
 async def test_an_unfinished_record_does_not_stay(
-    server: ScriptedServer, start: Start, tmp_path: Path, rest: bytes, size: str
+    server: ScriptedServer, start: Start, out: Path, rest: bytes, size: str
 ) -> None:
     """SIGKILL after ``NAME.part.new`` was made and before it was renamed."""
     body = BIG if size == "large" else SMALL
     url = server.add("/x", ResponseScript(body, etag='"1"'))
-    out = tmp_path / "out"
-    out.mkdir()
     half = body.size // 2
     record = ResumeRecord(url=url, validator='"1"', size=body.size, ranges=((0, half),))
     (out / "x.part").write_bytes(body.read()[:half])
@@ -170,10 +172,8 @@ async def test_an_unfinished_record_does_not_stay(
 
 
 async def test_an_unfinished_first_record_does_not_stay(
-    server: ScriptedServer, start: Start, tmp_path: Path
+    server: ScriptedServer, start: Start, out: Path
 ) -> None:
-    out = tmp_path / "out"
-    out.mkdir()
     (out / "x.part").write_bytes(b"")
     (out / "x.part.new").write_bytes(b"")
     row = await fetch(start, server.add("/x", ResponseScript(SMALL, etag='"1"')))
@@ -181,12 +181,10 @@ async def test_an_unfinished_first_record_does_not_stay(
 
 
 async def test_records_beside_a_finished_file_do_not_stay(
-    server: ScriptedServer, start: Start, tmp_path: Path
+    server: ScriptedServer, start: Start, out: Path
 ) -> None:
     """SIGKILL after the rename of the part file."""
     url = server.add("/x", ResponseScript(BIG, etag='"1"'))
-    out = tmp_path / "out"
-    out.mkdir()
     record = ResumeRecord(url=url, validator='"1"', size=BIG.size)
     (out / "x").write_bytes(BIG.read())
     (out / "x.part.json").write_bytes(serialize(record))
@@ -196,12 +194,10 @@ async def test_records_beside_a_finished_file_do_not_stay(
 
 
 async def test_a_part_file_linked_to_its_final_name_does_not_stay(
-    server: ScriptedServer, start: Start, tmp_path: Path
+    server: ScriptedServer, start: Start, out: Path
 ) -> None:
     """SIGKILL between link and unlink, where the system has no better rename."""
     url = server.add("/x", ResponseScript(BIG, etag='"1"'))
-    out = tmp_path / "out"
-    out.mkdir()
     record = ResumeRecord(
         url=url, validator='"1"', size=BIG.size, ranges=((0, BIG.size),)
     )
@@ -256,10 +252,8 @@ async def test_what_a_kill_left_does_not_cost_a_small_file_its_name(
 
 @pytest.mark.parametrize("body", [BIG, SMALL])
 async def test_a_rerun_beside_a_foreign_part_file_finds_its_copy(
-    server: ScriptedServer, start: Start, tmp_path: Path, body: Pattern
+    server: ScriptedServer, start: Start, out: Path, body: Pattern
 ) -> None:
-    out = tmp_path / "out"
-    out.mkdir()
     (out / "x.part").write_bytes(b"another program's bytes")
     url = server.add("/x", ResponseScript(body, etag='"1"'))
     for _ in range(4):
@@ -270,10 +264,8 @@ async def test_a_rerun_beside_a_foreign_part_file_finds_its_copy(
 
 
 async def test_a_part_file_beside_a_foreign_one_is_continued_by_one_request(
-    server: ScriptedServer, start: Start, tmp_path: Path
+    server: ScriptedServer, start: Start, out: Path
 ) -> None:
-    out = tmp_path / "out"
-    out.mkdir()
     (out / "x.part").write_bytes(b"another program's bytes")
     cut = ResponseScript(BIG, etag='"1"', cut_after=2_000_000)
     url = server.add("/x", ResponseScript(BIG, etag='"1"', first=[cut]))
@@ -286,11 +278,9 @@ async def test_a_part_file_beside_a_foreign_one_is_continued_by_one_request(
 
 @pytest.mark.parametrize("body", [BIG, SMALL])
 async def test_a_part_file_of_another_url_with_the_same_checksum_is_left_alone(
-    server: ScriptedServer, start: Start, tmp_path: Path, body: Pattern
+    server: ScriptedServer, start: Start, out: Path, body: Pattern
 ) -> None:
     """A request for its missing bytes could not be bound to its ETag."""
-    out = tmp_path / "out"
-    out.mkdir()
     checksum = Checksum("sha256", body.sha256())
     half = body.size // 2
     record = ResumeRecord(
@@ -313,10 +303,8 @@ async def test_a_part_file_of_another_url_with_the_same_checksum_is_left_alone(
 
 @pytest.mark.parametrize("has_checksum", [False, True])
 async def test_a_part_file_of_another_url_is_continued_if_the_server_confirms_it(
-    server: ScriptedServer, start: Start, tmp_path: Path, has_checksum: bool
+    server: ScriptedServer, start: Start, out: Path, has_checksum: bool
 ) -> None:
-    out = tmp_path / "out"
-    out.mkdir()
     record = ResumeRecord(
         url=server.url("/elsewhere/x"),
         validator='"1"',

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.integration.conftest import Start
+    from tui.core.snapshot import DownloadSnapshot
+    from tui.engine.engine import Engine
 
 BODY = Pattern(12_000_000, seed=11)
 SHA = Checksum("sha256", BODY.sha256())
@@ -27,6 +29,16 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+async def ended(
+    engine: Engine, urls: tuple[str, ...], **fields: Any
+) -> DownloadSnapshot:
+    """Download a file with mirrors; return its row at the end."""
+    engine.add([DownloadRequest(urls, **fields)])
+    await engine.wait_idle()
+    (row,) = engine.rows([0])
+    return row
+
+
 async def test_a_mirror_that_lacks_the_file_is_left_at_once(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
@@ -34,9 +46,7 @@ async def test_a_mirror_that_lacks_the_file_is_left_at_once(
         server.add("/f", ResponseScript(status=404))
         other.add("/f", ResponseScript(body=BODY))
         async with start(retries=0) as engine:
-            engine.add([DownloadRequest((server.url("/f"), other.url("/f")))])
-            await engine.wait_idle()
-            (row,) = engine.rows([0])
+            row = await ended(engine, (server.url("/f"), other.url("/f")))
             assert row.state is S.DONE
             assert row.url == other.url("/f")
     assert digest(tmp_path / "out/f") == BODY.sha256()
@@ -49,9 +59,7 @@ async def test_when_every_mirror_lacks_it_the_download_fails_once_each(
         server.add("/f", ResponseScript(status=404))
         other.add("/f", ResponseScript(status=410))
         async with start() as engine:
-            engine.add([DownloadRequest((server.url("/f"), other.url("/f")))])
-            await engine.wait_idle()
-            (row,) = engine.rows([0])
+            row = await ended(engine, (server.url("/f"), other.url("/f")))
             assert (row.state, row.error_kind) == (S.FAILED, "not_found")
         assert (len(server.requests), len(other.requests)) == (1, 1)
 
@@ -95,9 +103,7 @@ async def test_a_mirror_with_other_bytes_is_found_out_and_left(
         other.add("/f", ResponseScript(body=BODY, etag='"b"', rate=20_000_000))
         async with start(segments=2) as engine:
             urls = (server.url("/f"), other.url("/f"))
-            engine.add([DownloadRequest(urls, checksum=SHA)])
-            await engine.wait_idle()
-            (row,) = engine.rows([0])
+            row = await ended(engine, urls, checksum=SHA)
             assert row.state is S.DONE, row.error
     assert digest(tmp_path / "out/f") == BODY.sha256()
 
@@ -210,9 +216,7 @@ async def test_every_mirror_is_tried_whatever_the_number_of_retries(
             *map(broken.url, ("/f", "/cut", "/f?good")),
         )
         async with start(retries=retries, segments=1) as engine:
-            engine.add([DownloadRequest(urls, name="f")])
-            await engine.wait_idle()
-            (row,) = engine.rows([0])
+            row = await ended(engine, urls, name="f")
             assert row.state is S.DONE, row.error
             assert row.url in urls[-2:]
     assert digest(tmp_path / "out/f") == BODY.sha256()
@@ -225,9 +229,7 @@ async def test_retries_count_for_each_mirror(
         server.add("/f", ResponseScript(status=500))
         other.add("/f", ResponseScript(status=502))
         async with start(retries=2) as engine:
-            engine.add([DownloadRequest((server.url("/f"), other.url("/f")))])
-            await engine.wait_idle()
-            (row,) = engine.rows([0])
+            row = await ended(engine, (server.url("/f"), other.url("/f")))
             assert (row.state, row.error_kind, row.attempt) == (S.FAILED, "http_5xx", 6)
         assert (len(server.requests), len(other.requests)) == (3, 3)
 

@@ -211,10 +211,11 @@ async def test_header_values_outside_ascii_take_no_second_request(
 # -- the end of a body -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("is_announced", [True, False])
-async def test_without_a_length_only_close_notify_ends_a_body(
-    session: HttpSession, context: ssl.SSLContext, is_announced: bool
+async def check_body_without_length(
+    session: HttpSession, context: ssl.SSLContext, *, is_announced: bool
 ) -> None:
+    """A body ends with ``close_notify`` or is incomplete."""
+
     async def script(peer: TlsPeer) -> None:
         await peer.request()
         await peer.send(CLOSING + b"\r\nthe whole file")
@@ -228,27 +229,22 @@ async def test_without_a_length_only_close_notify_ends_a_body(
             error = await error_of(session, target(port))
             assert isinstance(error, TransientError)
             assert error.kind == "truncated"
+
+
+@pytest.mark.parametrize("is_announced", [True, False])
+async def test_without_a_length_only_close_notify_ends_a_body(
+    session: HttpSession, context: ssl.SSLContext, is_announced: bool
+) -> None:
+    await check_body_without_length(session, context, is_announced=is_announced)
 
 
 @pytest.mark.parametrize("is_announced", [True, False])
 async def test_httpx_needs_close_notify_as_well(
     context: ssl.SSLContext, bundle: Path, is_announced: bool
 ) -> None:
-    async def script(peer: TlsPeer) -> None:
-        await peer.request()
-        await peer.send(CLOSING + b"\r\nthe whole file")
-        if is_announced:
-            await peer.send_close_notify()
-
     settings = Settings(http_backend="httpx", ca_file=bundle, timeout_s=5)
     session = HttpSession(settings)
-    async with serving_tls(context, script) as port:
-        if is_announced:
-            assert await fetch(session, target(port)) == b"the whole file"
-        else:
-            error = await error_of(session, target(port))
-            assert isinstance(error, TransientError)
-            assert error.kind == "truncated"
+    await check_body_without_length(session, context, is_announced=is_announced)
     await session.close()
 
 

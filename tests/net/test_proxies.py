@@ -74,6 +74,12 @@ def plain(server: ScriptedServer) -> str:
     return server.add("/x", ResponseScript(b"file"))
 
 
+@pytest.fixture(params=["http", "https"])
+def url(request: pytest.FixtureRequest, plain: str, secure: ScriptedServer) -> str:
+    """A file by each scheme."""
+    return plain if request.param == "http" else secure.url("/x")
+
+
 async def error_through(settings: Settings, url: str) -> FetchError:
     error = await error_by(settings, url)
     for secret in (SECRET, QUOTED, "ss:w"):
@@ -130,16 +136,12 @@ async def test_the_certificate_of_a_tls_proxy_is_verified(
     assert f"proxy {proxy} is not trusted" in str(error)
 
 
-@pytest.mark.parametrize("is_secure", [False, True])
 async def test_credentials_are_sent_to_the_proxy(
     backend: str,
     guarded_proxy: int,
-    plain: str,
-    secure: ScriptedServer,
+    url: str,
     bundle: Path,
-    is_secure: bool,
 ) -> None:
-    url = secure.url("/x") if is_secure else plain
     login = Login("me", f"text:{SECRET}")
     by_login = Settings(
         http_backend=backend,
@@ -156,16 +158,12 @@ async def test_credentials_are_sent_to_the_proxy(
     assert (await fetch_by(by_url, url)).endswith(b"file")
 
 
-@pytest.mark.parametrize("is_secure", [False, True])
 async def test_missing_or_wrong_proxy_credentials_are_reported(
     backend: str,
     guarded_proxy: int,
-    plain: str,
-    secure: ScriptedServer,
+    url: str,
     bundle: Path,
-    is_secure: bool,
 ) -> None:
-    url = secure.url("/x") if is_secure else plain
     proxy = f"http://127.0.0.1:{guarded_proxy}"
     for login in (None, Login("me", "text:wrong")):
         settings = Settings(

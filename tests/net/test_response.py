@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tui.demo.server import ScriptedServer
+    from tui.net.response import Response
     from tui.net.session import HttpSession
 
 
@@ -72,14 +73,22 @@ async def test_closing_a_response_early_closes_its_connection(
         await response.read()
 
 
-async def test_cancelling_a_read_closes_the_connection_at_once(
+async def waiting_read(
     session: HttpSession, server: ScriptedServer
-) -> None:
+) -> tuple[Response, asyncio.Task[Any]]:
+    """Return a response without further data, and a task that reads from it."""
     url = server.add("/x", ResponseScript(b"x" * 1000, stall_after=500))
     response = await session.open(GetRequest(url))
     await response.read()
     task = asyncio.ensure_future(response.read())
     await asyncio.sleep(0.05)
+    return response, task
+
+
+async def test_cancelling_a_read_closes_the_connection_at_once(
+    session: HttpSession, server: ScriptedServer
+) -> None:
+    response, task = await waiting_read(session, server)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -105,11 +114,7 @@ async def test_cancelling_open_returns_at_once_and_closes_the_connection(
 async def test_closing_a_response_interrupts_a_read_in_another_task(
     session: HttpSession, server: ScriptedServer
 ) -> None:
-    url = server.add("/x", ResponseScript(b"x" * 1000, stall_after=500))
-    response = await session.open(GetRequest(url))
-    await response.read()
-    task = asyncio.ensure_future(response.read())
-    await asyncio.sleep(0.05)
+    response, task = await waiting_read(session, server)
     await response.close()
     with pytest.raises(TransientError, match="closed the connection"):
         await asyncio.wait_for(task, 1)

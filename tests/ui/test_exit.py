@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tests.support.fake_service import FakeService
-from tests.ui.dashboards import PAUSED, QUEUED, dashboard, some_downloads
+from tests.ui.dashboards import (
+    PAUSED,
+    QUEUED,
+    Dashboard,
+    dashboard,
+    some_downloads,
+)
 from tui.core.download import DownloadState
 from tui.core.request import DownloadRequest
 from tui.ui.dialogs.confirm import QuitScreen
@@ -35,6 +41,13 @@ def ended(*states: DownloadState) -> FakeService:
 )
 def test_the_exit_status_depends_on_the_states(states, status):
     assert exit_status(ended(*states).snapshot()) == status
+
+
+async def choose_finish(board: Dashboard) -> None:
+    """Answer the question before quitting: end when what runs has ended."""
+    await board.press("q")
+    board.app.screen.dismiss("finish")
+    await board.wait_idle()
 
 
 async def test_quit_does_not_ask_when_nothing_runs():
@@ -78,9 +91,7 @@ async def test_ctrl_c_twice_quits_at_once_even_over_a_dialog():
 async def test_finish_starts_nothing_new_and_quits_when_running_downloads_end():
     service = some_downloads()
     async with dashboard(service) as board:
-        await board.press("q")
-        board.app.screen.dismiss("finish")
-        await board.wait_idle()
+        await choose_finish(board)
         assert service.downloads[QUEUED].state is _S.PAUSED
         assert board.app.return_value is None
         service.finish(0)
@@ -93,9 +104,7 @@ async def test_finish_starts_nothing_new_and_quits_when_running_downloads_end():
 async def test_finish_is_shown_and_escape_takes_it_back():
     service = some_downloads()
     async with dashboard(service) as board:
-        await board.press("q")
-        board.app.screen.dismiss("finish")
-        await board.wait_idle()
+        await choose_finish(board)
         await board.tick()
         assert "quits when done" in board.screen()[0]
         await board.press("escape")
@@ -111,9 +120,7 @@ async def test_finish_is_shown_and_escape_takes_it_back():
 async def test_pausing_everything_while_finishing_does_not_quit():
     service = some_downloads()
     async with dashboard(service) as board:
-        await board.press("q")
-        board.app.screen.dismiss("finish")
-        await board.wait_idle()
+        await choose_finish(board)
         await board.tick()
         await board.press("P")
         await board.tick()
