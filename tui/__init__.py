@@ -22,7 +22,7 @@ glossary, and a table of where to change what. Imports go downwards only::
     disk         files: writing in threads, part files, resume records, state
     cloud        object stores as destinations: addresses, credentials, uploads
     docs         the user guide, for ``fetchtui help`` and the dashboard
-    core         nouns and rules; standard library only, no I/O, no asyncio
+    core         nouns and rules; no I/O, no asyncio
 
 ``messages`` turns the codes of ``core`` and ``engine`` into sentences for front ends.
 
@@ -39,8 +39,9 @@ The journey of a download, in reading order::
     disk.folders                     part file -> final name
 
 Numbers are pulled: front ends ask ``service.snapshot()`` several times a second. Facts
-are pushed: one small frozen event each, never dropped. Nothing is sent per chunk. Front
-ends know only ``core.service.DownloadService``; ``cli`` gives them an engine.
+are pushed: one small frozen event each, never dropped within the process. Nothing is
+sent per chunk. Front ends know only ``core.service.DownloadService``; ``cli`` gives
+them an engine.
 """
 
 __version__ = "0.1.0"

@@ -1,8 +1,8 @@
 """HTTP downloads: sessions, authentication, routing and transports.
 
-The only package that imports httpx. It knows requests, responses and
-limits on them; it does not know downloads, files, retries or the user interface. Errors
-of sockets and libraries leave it as ``core.errors``.
+All HTTP of downloads is here (uploads to object stores are in ``cloud``). It knows
+requests, responses and limits on them; it does not know downloads, files, retries or
+the user interface. Errors of sockets and libraries leave it as ``core.errors``.
 """
 
 import sys

@@ -10,7 +10,6 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING
 
-from tui.core.download import Download
 from tui.core.errors import ErrorKind
 from tui.core.rules.hosts import rule_for
 from tui.engine.scheduling.waiting import Waiting
