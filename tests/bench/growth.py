@@ -2,7 +2,8 @@
 
 ``python -m tests.bench.growth`` runs the engine in a separate process for every point
 and prints tables; where a column bends, something grows faster than the work.
-``--huge`` adds a file of 4 GiB, ``--quick`` stops early.
+``--huge`` adds a file of 4 GiB, ``--quick`` stops early. ``--tls`` fetches over https;
+``--at-once 200,500`` measures only these numbers of downloads of 5 MiB.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 
@@ -32,6 +33,9 @@ from tui.core.download import DownloadState
 from tui.core.settings import Settings
 from tui.engine import open_engine
 from tui.sources.load import load_sources
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _LIMIT_S = 300.0
 _LOOK_S = 0.2
@@ -47,13 +51,16 @@ _TOTAL = 1 * GIB
 # -- one point, in a process of its own ----------------------------------------------
 
 
-async def probe(list_file: str, output: str, at_once: int, *, is_paused: bool) -> None:
+async def probe(
+    list_file: str, output: str, at_once: int, *, is_paused: bool, ca_file: str
+) -> None:
     """Run the engine on a list; print time and memory as JSON."""
     began = time.perf_counter()
     requests, problems = load_sources([list_file], None)
     assert not problems, problems[0]
     read_s = time.perf_counter() - began
-    engine = await open_engine(Settings(output_dir=Path(output), concurrency=at_once))
+    settings = Settings(output_dir=Path(output), concurrency=at_once)
+    engine = await open_engine(settings._replace(ca_file=Path(ca_file)))
     if is_paused:
         engine.pause_all()
     began, spent_s = time.perf_counter(), time.process_time()
@@ -94,6 +101,7 @@ class Points:
     home: Path
     server: Server
     is_quick: bool
+    is_tls: bool
 
     def lengths(self) -> str:
         """Return time and memory against list length."""
@@ -101,7 +109,7 @@ class Points:
         none = self._held(1)
         for count in _LENGTHS[: 2 if self.is_quick else None]:
             held = self._held(count)
-            urls = [self.server.url(f"same/{KIB}/{n:06d}.bin") for n in range(count)]
+            urls = self._urls(KIB, count)
             whole = self._fetch(urls, 16)
             memory = (held["peak"] - none["peak"]) / count
             rows.append(
@@ -119,10 +127,10 @@ class Points:
         header += ["files/s (1 KiB, 16 at once)", "bytes/line fetched", "peak MB"]
         return f"## List length\n\n{table(header, rows)}\n"
 
-    def at_once(self, size: int, files: int) -> str:
+    def at_once(self, size: int, files: int, numbers: Sequence[int] = _AT_ONCE) -> str:
         """Return speed, lag and memory against concurrency."""
         rows = []
-        for count in _AT_ONCE[: 3 if self.is_quick else None]:
+        for count in numbers[: 3 if self.is_quick else None]:
             total = max(files, 2 * count if size < MIB else count)
             rows.append([str(count), *self._paces(size, total, count)])
         title = f"## Downloads at once, {_short(size)} each\n\n"
@@ -138,9 +146,8 @@ class Points:
         return f"## Bytes of a file\n\n{table(['size', 'files', *_PACES], rows)}\n"
 
     def _paces(self, size: int, count: int, at_once: int) -> list[str]:
-        urls = [self.server.url(f"same/{size}/{n:06d}.bin") for n in range(count)]
         self._make(size)
-        told = self._fetch(urls, at_once)
+        told = self._fetch(self._urls(size, count), at_once)
         wall_s = told["wall_s"]
         return [
             f"{count / wall_s:,.0f}",
@@ -148,6 +155,12 @@ class Points:
             f"{told['cpu_s'] / count * 1e6:,.0f}",
             f"{told['lag_s'] * 1000:.1f}",
             f"{told['peak'] / 1e6:.0f}",
+        ]
+
+    def _urls(self, size: int, count: int) -> list[str]:
+        return [
+            self.server.url(f"same/{size}/{number:06d}.bin", is_tls=self.is_tls)
+            for number in range(count)
         ]
 
     def _make(self, size: int) -> None:
@@ -178,6 +191,7 @@ class Points:
         output.mkdir()
         command = [sys.executable, "-m", "tests.bench.growth", "--probe"]
         command += [str(list_file), str(output), str(at_once), str(int(is_paused))]
+        command.append(str(self.server.ca_file))
         done = run(command, cwd=ROOT, limit_s=_LIMIT_S)
         shutil.rmtree(output)
         if done.status:
@@ -199,6 +213,10 @@ def _short(size: int) -> str:
     return f"{size} B"
 
 
+def _numbers(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
+
+
 def main() -> None:
     """Read the options, measure, print, clean up."""
     parser = argparse.ArgumentParser(
@@ -208,11 +226,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write the report there as well")
     parser.add_argument("--quick", action="store_true", help="the first points only")
     parser.add_argument("--huge", action="store_true", help="also a file of 4 GiB")
-    parser.add_argument("--probe", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--tls", action="store_true", help="over https")
+    parser.add_argument(
+        "--at-once", type=_numbers, help="only these, separated by commas"
+    )
+    parser.add_argument("--probe", nargs=5, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.probe:
-        list_file, output, count, held = options.probe
-        uvloop.run(probe(list_file, output, int(count), is_paused=held == "1"))
+        list_file, output, count, held, ca_file = options.probe
+        is_paused = held == "1"
+        uvloop.run(
+            probe(list_file, output, int(count), is_paused=is_paused, ca_file=ca_file)
+        )
         return
     base = scratch(options.dir, (12 if options.huge else 4) * GIB)
     began = time.monotonic()
@@ -220,12 +245,15 @@ def main() -> None:
         home = Path(folder)
         (home / "data").mkdir()
         with Server(home / "server", home / "data") as server:
-            points = Points(home, server, options.quick)
+            points = Points(home, server, options.quick, options.tls)
             report = f"# Growth\n\n{describe(base)}\n\n"
-            report += points.lengths()
-            report += points.at_once(10 * KIB, 4000)
-            report += points.at_once(5 * MIB, 100)
-            report += points.sizes(is_huge=options.huge)
+            if options.at_once:
+                report += points.at_once(5 * MIB, 100, options.at_once)
+            else:
+                report += points.lengths()
+                report += points.at_once(10 * KIB, 4000)
+                report += points.at_once(5 * MIB, 100)
+                report += points.sizes(is_huge=options.huge)
     report += f"Took {time.monotonic() - began:.0f} s.\n"
     print(report)
     if options.out is not None:

@@ -7,6 +7,7 @@ files, saturates the loopback, presses keys and waits for the cell that each cha
     --seconds S     duration of the key presses (20)
     --size BYTES    of each file (8M)
     --lines N       lines of the list (100000)
+    --tls           over https, from nginx instead of a server that sends zeros
     --attached      the downloads run in a background process, and the program is
                     attached to it
 
@@ -33,9 +34,10 @@ import tempfile
 import termios
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from tests.bench.server import NoServer, Server
 from tui.core.text.units import format_size, parse_size
 
 WIDTH, HEIGHT = 120, 36
@@ -201,19 +203,28 @@ def at(times: list[float], part: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * part))] * 1000
 
 
-def measure(options: argparse.Namespace, port: int, folder: Path) -> None:
-    """Run the program and print the measurements."""
+def measure(
+    options: argparse.Namespace, base_url: str, flags: list[str], folder: Path
+) -> None:
+    """Run the program and print the measurements.
+
+    Args:
+        options: of the command line.
+        base_url: of the server, which has every ``file-NUMBER.bin`` below it.
+        flags: options of fetchtui that the server needs.
+        folder: an empty folder.
+    """
     wanted = folder / "list.txt"
     with wanted.open("w") as file:
         for number in range(options.lines):
-            file.write(f"http://127.0.0.1:{port}/file-{number:06d}.bin\n")
+            file.write(f"{base_url}/file-{number:06d}.bin\n")
     output = folder / "out"
     output.mkdir()
     sweeper = Sweeper(output)
     sweeper.start()
     program = [sys.executable, "-m", "tui"]
     command = [*program, str(wanted), "-o", str(output)]
-    command += ["-c", str(options.at_once), "--fsync", "off"]
+    command += ["-c", str(options.at_once), "--fsync", "off", *flags]
     environment = {
         **os.environ,
         "TERM": "xterm-256color",
@@ -294,6 +305,27 @@ def _ms(seconds: float | None) -> str:
     return "never" if seconds is None else f"{seconds * 1000:.0f} ms"
 
 
+def zeros_server(stack: ExitStack, size: int) -> str:
+    """Start the server that sends zeros; return its URL."""
+    command = [sys.executable, "-m", "tests.ui.latency", "--serve"]
+    command += ["--size", str(size)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    stack.callback(server.wait)
+    stack.callback(server.kill)
+    assert server.stdout is not None
+    return f"http://127.0.0.1:{int(server.stdout.readline())}"
+
+
+def tls_server(stack: ExitStack, size: int, folder: Path) -> tuple[str, Path]:
+    """Start nginx with one file of zeros; return the URL and the CA's certificate."""
+    path = folder / "data" / "one" / f"{size}.bin"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    os.truncate(path, size)
+    server = stack.enter_context(Server(folder / "server", folder / "data"))
+    return server.url(f"same/{size}", is_tls=True), server.ca_file
+
+
 def main() -> None:
     """Parse the options, start the server, measure and clean up."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -302,22 +334,25 @@ def main() -> None:
     parser.add_argument("--size", type=parse_size, default=parse_size("8M"))
     parser.add_argument("--lines", type=int, default=100_000)
     parser.add_argument("--attached", action="store_true")
+    parser.add_argument("--tls", action="store_true")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
         asyncio.run(serve(options.size))
         return
-    command = [sys.executable, "-m", "tests.ui.latency", "--serve"]
-    command += ["--size", str(options.size)]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    folder = Path(tempfile.mkdtemp(prefix="fetchtui-latency-"))
-    try:
-        assert server.stdout is not None
-        measure(options, int(server.stdout.readline()), folder)
-    finally:
-        server.kill()
-        server.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+    with ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="fetchtui-latency-"))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        flags: list[str] = []
+        try:
+            if options.tls:
+                url, ca_file = tls_server(stack, options.size, folder)
+                flags = ["--ca-file", str(ca_file)]
+            else:
+                url = zeros_server(stack, options.size)
+        except NoServer as reason:
+            sys.exit(str(reason))
+        measure(options, url, flags, folder)
 
 
 if __name__ == "__main__":
