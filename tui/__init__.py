@@ -10,21 +10,21 @@ glossary, and a table of where to change what. Imports go downwards only::
     ui           the Textual dashboard
     headless     progress lines, JSON events, exit statuses
     background   the background process: its socket, the protocol, both of its ends
+    rpc          remote control: JSON-RPC as aria2 speaks it, over HTTP and WebSocket
     postprocess  steps after a download: hooks, unpacking, notification, log file
     scale        lists larger than one machine: plan, leases, workers, manifests
-    rpc          remote control: JSON-RPC as aria2 speaks it, over HTTP and WebSocket
     lab          races ways of running concurrent downloads
     demo         scripted server on loopback, and its list
     config       the settings file: read, validate, explain, write
     engine       decides which download runs when, and runs it
+    cloud        object stores as destinations: addresses, credentials, uploads
     sources      lists -> requests
     net          HTTP: sessions, routing, credentials, transports
     disk         files: writing in threads, part files, resume records, state
-    cloud        object stores as destinations: addresses, credentials, uploads
     docs         the user guide, for ``fetchtui help`` and the dashboard
     core         nouns and rules; no I/O, no asyncio
 
-``messages`` turns the codes of ``core`` and ``engine`` into sentences for front ends.
+``messages``, above ``lab``, turns the codes of ``core`` and ``engine`` into sentences.
 
 The journey of a download, in reading order::
 
@@ -36,7 +36,7 @@ The journey of a download, in reading order::
     net.session                      one request over the right transport
     disk.writer                      one executor call for many writes
     disk.direct_copy                 a thread copies a fast socket into a file
-    disk.folders                     part file -> final name
+    disk.part_file                   part file -> final name
 
 Numbers are pulled: front ends ask ``service.snapshot()`` several times a second. Facts
 are pushed: one small frozen event each, never dropped within the process. Nothing is

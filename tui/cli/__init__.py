@@ -1,5 +1,6 @@
 """The command line: options, settings of a run, subcommands and the composition root.
 
-``main`` is the only module that knows both the engine and the front ends. Downloading,
-drawing and the option table (``tui.config``) do not belong here.
+No other package knows both the engine and the front ends: ``main`` brings them together
+for a run in this process, ``background.process`` for one without a terminal.
+Downloading, drawing and the option table (``tui.config``) do not belong here.
 """

@@ -1,4 +1,4 @@
-"""Rules of the settings: which folder, which host rule, which headers are secret.
+"""Rules that several packages follow: folders, hosts, hooks, secret headers, statuses.
 
-Pure functions of settings and names; nothing here reads a settings file.
+Pure functions and constants; nothing here reads a settings file.
 """

@@ -1,4 +1,4 @@
-"""One-line widgets: header, tabs, filter, bottleneck, messages and footer.
+"""Bars of a line or two: header, tabs, filter, bottleneck, messages and footer.
 
-Widgets that can be taller than a line belong in ``panes``.
+Widgets that can be taller belong in ``panes``.
 """
