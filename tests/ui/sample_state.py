@@ -19,6 +19,9 @@ _S = DownloadState
 _MB = 1_000_000
 _GB = 1_000 * _MB
 
+_BUSY_SHARES = (0.62, 0.47, 0.08, 0.0)
+"""Of each writer thread."""
+
 _RUNNING = (
     # name, host, GB, part, MB/s, connections
     (
@@ -81,6 +84,15 @@ def sample_service() -> FakeService:
     _others(service)
     _meters(service)
     return service
+
+
+def sample_work(service: FakeService, seconds: float) -> None:
+    """Let the writer threads work for some seconds, each as busy as it usually is."""
+    assert service.slots is not None
+    service.slots = tuple(
+        worker._replace(busy_s=worker.busy_s + seconds * share)
+        for worker, share in zip(service.slots, _BUSY_SHARES, strict=True)
+    )
 
 
 def sample_events(service: FakeService) -> None:

@@ -13,12 +13,13 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.ui.sample_state import sample_events, sample_service
+from tests.ui.sample_state import sample_events, sample_service, sample_work
 from tui.config.precedence import DashboardSettings
 from tui.ui.app import DashboardApp
 from tui.ui.style.theme import LIGHT
 
 PICTURES = Path(__file__).parent / "pictures"
+_WORK_S = 3.0
 SIZES = ((120, 36), (80, 24), (60, 15), (40, 10), (200, 60), (39, 9))
 
 
@@ -77,7 +78,12 @@ async def picture(scene: Scene, width: int, height: int) -> str:
         source_title="mirror-2026.txt",
         chosen=DashboardSettings(theme=scene.theme, ascii=scene.is_ascii),
     )
+    clock_s = 0.0
+    app.main.disk._monotonic = lambda: clock_s
     async with app.run_test(size=(width, height)) as pilot:
+        # Shares of the time are known once some has passed.
+        clock_s = _WORK_S
+        sample_work(service, _WORK_S)
         sample_events(service)
         app.main.tick()
         await pilot.press(*scene.keys)
