@@ -67,16 +67,32 @@ async def run(directory: Path, seconds: float) -> None:
             await engine.close()
 
 
-FILES = ((40, 300_000, 1 << 20), (1, 768 << 10, 256 << 10), (2000, 2_000, 1 << 20))
+FILES = (
+    (1, 12_000_000, 1 << 20),
+    (4, 3_000_000, 1 << 20),
+    (40, 300_000, 1 << 20),
+    (1200, 10_000, 1 << 20),
+    (1, 768 << 10, 256 << 10),
+)
 """Number and size of files, and the limit of the run in bytes per second."""
 
 
-async def run_files(directory: Path) -> None:
-    """Download whole files under a limit and compare the time with the exact one."""
+async def run_files(directory: Path, connections: int) -> None:
+    """Download whole files under a limit and compare the time with the exact one.
+
+    Args:
+        directory: where to write.
+        connections: downloads at a time, and the most connections for each.
+    """
     for count, size, rate in FILES:
         async with ScriptedServer() as server:
             url = server.add("/file", ResponseScript(Pattern(size), etag='"1"'))
-            settings = Settings(output_dir=directory / f"{size}", rate_limit=rate)
+            settings = Settings(
+                output_dir=directory / f"{size}-{connections}",
+                rate_limit=rate,
+                concurrency=connections,
+                segments=connections,
+            )
             engine = await open_engine(settings)
             try:
                 began = time.monotonic()
@@ -87,7 +103,8 @@ async def run_files(directory: Path) -> None:
                 await engine.close()
         exact_s = count * size / rate
         print(
-            f"{count} x {size:,} bytes at {rate / (1 << 20):g} MiB/s: {took_s:.2f} s,"
+            f"{connections} at a time, {count} x {size:,} bytes"
+            f" at {rate / (1 << 20):g} MiB/s: {took_s:.2f} s,"
             f" exact {exact_s:.2f} s ({(took_s / exact_s - 1) * 100:+.1f} %)"
         )
 
@@ -117,7 +134,8 @@ def main() -> None:
     # The server sees connections go away in the middle: no news here.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory(dir=options.dir) as directory:
-        asyncio.run(run_files(Path(directory)))
+        for connections in (1, 8):
+            asyncio.run(run_files(Path(directory), connections))
         if not options.files_only:
             asyncio.run(run(Path(directory), options.seconds))
 

@@ -147,7 +147,7 @@ class Server:
             self._process.wait()
 
     def _start(self) -> bool:
-        self._ports = _free_ports()
+        self._ports = free_ports()
         config = self._home / "nginx.conf"
         config.write_text(
             _CONFIG.format(
@@ -178,7 +178,8 @@ class Server:
         return False
 
 
-def _free_ports() -> tuple[int, int]:
+def free_ports() -> tuple[int, int]:
+    """Return two ports of loopback that nothing listens on."""
     with socket.socket() as one, socket.socket() as other:
         one.bind(("127.0.0.1", 0))
         other.bind(("127.0.0.1", 0))

@@ -21,7 +21,18 @@ def runs(*seconds):
 
 
 @pytest.mark.parametrize(
-    "name", ["__main__", "compare", "first_frame", "pieces", "growth", "far", "starve"]
+    "name",
+    [
+        "__main__",
+        "compare",
+        "far",
+        "first_frame",
+        "growth",
+        "pieces",
+        "proxies",
+        "rates",
+        "starve",
+    ],
 )
 def test_every_benchmark_can_be_loaded(name):
     assert importlib.import_module(f"tests.bench.{name}").main
