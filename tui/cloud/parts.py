@@ -1,9 +1,9 @@
 """Upload a large file in parts to S3, and continue where a killed process stopped.
 
-Parts go to the key itself: an object appears when the upload is completed, under the
-condition that there is none. Which parts the store has is noted in an upload record,
-with their digests. A part is not sent again if the store lists it, and the bytes of the
-file still have its digest.
+S3 creates the object under its key when the upload is completed, and does so only if no
+other object has the key, unless that one is to be replaced. An upload record notes each
+part that S3 has received, with its digest. After a kill, a part is sent again only if
+S3 no longer lists it or the bytes of the file no longer match its digest.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ PART = 16 << 20
 """Bytes of each part of a file up to 160 GB."""
 PARTS_AT_ONCE = 4
 MAX_PARTS = 10_000
-"""The limit of S3."""
+"""Maximum number of parts that S3 allows."""
 _CHUNK = 1 << 20
 _STARTS = 3
-"""Uploads that are started for one file, if others abort them."""
+"""Attempts to upload a file, each after another program aborted the one before."""
 
 
 def part_size(size: int) -> int:
@@ -43,7 +43,10 @@ def part_size(size: int) -> int:
 
 
 def etag_of(parts: list[Part]) -> str:
-    """Return the ETag that an object of these parts has, unless S3 encrypted it."""
+    """Return the ETag that S3 gives to an object made of these parts.
+
+    An object that S3 encrypts may have another one.
+    """
     try:
         digests = b"".join(bytes.fromhex(part.etag.strip('"')) for part in parts)
     except ValueError:
@@ -58,7 +61,7 @@ class PartsUpload:
         address: the bucket.
         keys: credentials.
         folder: the directory of upload records.
-        etag: returns the ETag of an object, or ``None`` without one.
+        etag: returns the ETag of the object with a key; ``None`` if there is no object.
     """
 
     def __init__(
@@ -82,7 +85,7 @@ class PartsUpload:
             replaces: replace an object that exists.
 
         Raises:
-            AlreadyThereError: there is an object, and it must not be replaced.
+            AlreadyThereError: the key has an object, which must not be replaced.
             S3Error: the store refuses it, or cannot be reached.
             OSError: the file cannot be read.
         """
@@ -96,7 +99,7 @@ class PartsUpload:
             found.close()
 
     async def discard(self, abandoned: UploadRecord) -> bool:
-        """Abort the upload of a record; return False if there is none any more.
+        """Abort an abandoned upload; return False if S3 has none for the record.
 
         Raises:
             S3Error: the store refuses it, or cannot be reached.
@@ -112,7 +115,7 @@ class PartsUpload:
         """Continue the record of an abandoned upload of this file, or create one.
 
         Returns:
-            The record, and whether it was there.
+            The record, and True if it is of an abandoned upload.
         """
         found = os.stat(path)
         size = found.st_size
@@ -121,7 +124,8 @@ class PartsUpload:
         if abandoned is not None:
             if abandoned.origin == origin:
                 return abandoned, True
-            # Of another file; ``Uploader.clean_up`` removes it later.
+            # Of another file, or the file has changed; ``Uploader.clean_up`` removes it
+            # later.
             abandoned.close()
         return record.create(self._folder, origin), False
 
@@ -129,14 +133,14 @@ class PartsUpload:
         """Start or continue an upload, and complete it.
 
         Raises:
-            AlreadyThereError: there is an object, and it must not be replaced.
+            AlreadyThereError: the key has an object, which must not be replaced.
             S3Error: the store refuses it, or cannot be reached.
         """
         for attempt in range(_STARTS):
             found = await self._etag(upload.key)
             if found is not None and found.strip('"') == upload.etag:
-                # The process was killed after it had asked for the completion, or the
-                # response was lost.
+                # An earlier process was killed just after it requested the completion,
+                # or the response was lost.
                 await upload.abort()
                 return
             if found is not None and not upload.replaces:
@@ -158,7 +162,7 @@ class PartsUpload:
 
 
 class _Upload:
-    """One upload in parts of one file."""
+    """One file that is being uploaded in parts."""
 
     def __init__(
         self,
@@ -183,17 +187,17 @@ class _Upload:
 
     @property
     def etag(self) -> str:
-        """Return the ETag of the object that all parts make; "" if some are missing."""
+        """Return the ETag of the complete object; "" while parts are missing."""
         parts = self._record.parts
         if len(parts) < self._count:
             return ""
         return etag_of([parts[number] for number in range(1, self._count + 1)])
 
     async def start(self) -> None:
-        """Create the upload, or find out which parts the store has."""
+        """Create the upload, or continue one with the parts that S3 has."""
         record = self._record
         if record.upload_id and self._was_completed:
-            # Its parts cannot be used again.
+            # The parts of a completed upload cannot be used again.
             await self._client.abort(self.key, record.upload_id)
         elif record.upload_id:
             try:
@@ -218,7 +222,7 @@ class _Upload:
             await _abort_unnoted(self._client, self.key, upload_id)
 
     async def send_parts(self) -> None:
-        """Send the parts that the store does not have, several at a time."""
+        """Send the parts that are missing, several at a time."""
         numbers = iter(range(1, self._count + 1))
 
         async def work() -> None:
@@ -252,7 +256,7 @@ class _Upload:
         await asyncio.to_thread(record.add, number, Part(etag, sha256))
 
     async def complete(self) -> None:
-        """Make the object."""
+        """Complete the upload, which makes S3 create the object."""
         parts = self._record.parts
         ordered = [parts[number] for number in range(1, self._count + 1)]
         self._was_completed = True
@@ -271,10 +275,13 @@ class _Upload:
 
 
 async def _abort_unnoted(client: S3Client, key: str, noted: str = "") -> bool:
-    """Abort the uploads to a key whose id was not noted: a kill came in between.
+    """Abort all uploads to a key, except the one whose id is ``noted``.
 
-    An upload of another machine to the same key cannot be distinguished. It starts
-    again then.
+    These are left by a process that was killed before it noted the id. An upload from
+    another machine to the same key looks alike; it is aborted as well and starts again.
+
+    Returns:
+        True if there was one.
     """
     aborted = [
         await client.abort(key, id) for id in await client.uploads(key) if id != noted
@@ -300,18 +307,18 @@ def _digest_of(path: Path, at: int, size: int) -> str:
 
 
 async def _chunks(path: Path, at: int, size: int) -> AsyncIterator[bytes]:
-    """Yield a part of a file, so that memory does not depend on its size."""
+    """Yield the bytes of a part in chunks, to limit the memory that a part takes."""
     end = at + size
     while at < end:
         chunk = await asyncio.to_thread(_read, path, at, min(_CHUNK, end - at))
         if not chunk:
-            return  # it was shortened; the store refuses the part
+            return  # the file was truncated; S3 refuses the incomplete part
         yield chunk
         at += len(chunk)
 
 
 def _read(path: Path, at: int, size: int) -> bytes:
-    """Read from a file that is open for no longer: the upload may be cancelled."""
+    """Read from a file and close it, so that a cancelled upload leaves nothing open."""
     with open(path, "rb") as file:
         file.seek(at)
         return file.read(size)
