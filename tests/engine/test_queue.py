@@ -36,8 +36,8 @@ def refuse(
     asked_at: float = 1.0,
     is_certain: bool = False,
     is_serving: bool = False,
-) -> None:
-    queue.refused(
+) -> bool:
+    return queue.refused(
         download(number), asked_at, now, is_certain=is_certain, is_serving=is_serving
     )
 
@@ -148,6 +148,40 @@ def test_of_many_refusals_at_once_the_first_halves_and_all_show_the_capacity() -
     for _ in range(9):
         queue.speed_up("http://a")
     assert queue.cap(state) == 10
+
+
+def test_requests_that_are_all_refused_show_no_capacity() -> None:
+    queue = DownloadQueue(0)
+    state = queue.origin_state("http://a")
+    for number in range(40):
+        queue.push(download(number))
+    for _ in range(16):
+        taken(queue)
+    for number in range(16):
+        is_rejected = refuse(queue, number, 2.0 + number / 100)
+        assert is_rejected == (number == 15)
+        queue.release("http://a")
+    assert (state.learned_cap, state.probe_interval) == (7, 1)
+    # The next ones are refused as well.
+    assert len(drain(queue)) == 7
+    for number in range(20, 27):
+        is_rejected = refuse(queue, number, 4.0, asked_at=3.0)
+        assert is_rejected == (number == 26)
+        queue.release("http://a")
+    assert (state.learned_cap, state.probe_interval) == (3, 1)
+    for _ in range(4):
+        queue.speed_up("http://a")
+    assert state.learned_cap == 7
+
+
+def test_the_only_request_that_is_refused_shows_no_capacity_either() -> None:
+    queue = DownloadQueue(0)
+    state = queue.origin_state("http://a")
+    state.learned_cap = state.known_good = 8
+    queue.push(download(0))
+    taken(queue)
+    assert refuse(queue, 0, is_certain=True)
+    assert (state.learned_cap, state.known_good) == (4, 8)
 
 
 def test_an_origin_that_refuses_a_probe_is_probed_less_often() -> None:

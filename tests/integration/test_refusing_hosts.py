@@ -79,6 +79,27 @@ async def test_automatic_concurrency_finds_what_a_host_accepts(
     assert 0 < refused < 60
 
 
+async def test_a_host_that_refuses_all_requests_for_a_while_is_left_alone_meanwhile(
+    server: ScriptedServer, start: Start
+) -> None:
+    body = Pattern(100_000, 1)
+
+    def refuse(_: RecordedRequest) -> ResponseScript | None:
+        busy = sum(1 for other in server.requests if not other.ended) - 1
+        is_refused = len(server.requests) <= 12 or busy >= 6
+        return ResponseScript(status=429) if is_refused else None
+
+    script = ResponseScript(body, etag='"1"', rate=600_000, answer=refuse)
+    urls = [server.add(f"/{n}", script) for n in range(60)]
+    async with start(auto=True) as engine:
+        engine.add(request_for(url) for url in urls)
+        await engine.wait_idle()
+        assert engine.snapshot().counts[S.DONE] == 60
+        assert engine.origins()[0].cap >= 5
+    refused = sum(1 for r in server.requests if r.status == 429)
+    assert refused < 40
+
+
 async def test_the_next_run_does_not_ask_for_more_than_a_host_accepted(
     server: ScriptedServer, tmp_path: Path
 ) -> None:

@@ -35,12 +35,31 @@ def next_wait_s(
     Returns:
         Seconds.
     """
-    # 2 ** 16 is past every cap; a float overflows at 1024 failures.
-    ceiling = min(CAP_S, BASE_S * 2.0 ** min(max(failures, 1) - 1, 16))
-    wait = random() * ceiling
+    wait = random() * _ceiling_s(failures)
     if retry_after_s is None:
         return wait
     return max(wait, retry_after_s)
+
+
+def pause_s(failures: int, random: Callable[[], float]) -> float:
+    """Return how long to leave a server alone that refuses every request.
+
+    At least half the longest wait of a download that failed as often, since a request
+    that follows at once would be refused as well.
+
+    Args:
+        failures: bursts of requests in a row that were refused, at least 1.
+        random: uniform in [0, 1).
+
+    Returns:
+        Seconds.
+    """
+    return (1.0 + random()) / 2 * _ceiling_s(failures)
+
+
+def _ceiling_s(failures: int) -> float:
+    # 2 ** 16 is past every cap; a float overflows at 1024 failures.
+    return min(CAP_S, BASE_S * 2.0 ** min(max(failures, 1) - 1, 16))
 
 
 def parse_retry_after(value: str, now_wall: float) -> float | None:

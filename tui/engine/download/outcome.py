@@ -13,6 +13,7 @@ from tui.core.request import origin_of
 from tui.engine.download.retry import RetryPolicy, refuse_long_wait
 from tui.engine.notices import add_note
 from tui.engine.scheduling.queue import shows_overload
+from tui.net.backoff import pause_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -207,15 +208,19 @@ class AttemptOutcome:
         if is_refused and not is_serving:
             return  # it is down, not overloaded
         is_certain = is_refused or error.retry_after_s is not None
-        context.queue.refused(
+        is_rejected = context.queue.refused(
             download,
             asked_at,
             context.clock.wall(),
             is_certain=is_certain,
             is_serving=is_serving,
         )
-        if error.retry_after_s is not None:
-            until = context.clock.monotonic() + error.retry_after_s
+        wait_s = error.retry_after_s
+        if wait_s is None and is_rejected:
+            bursts = context.queue.origin_state(download.origin).rejected_bursts
+            wait_s = pause_s(bursts, context.random)
+        if wait_s is not None:
+            until = context.clock.monotonic() + wait_s
             context.queue.block(download.origin, until)
 
     def _is_serving(self, download: Download) -> bool:

@@ -58,6 +58,7 @@ class OriginState:
         "accepted",
         "active",
         "blocked_until",
+        "burst",
         "ceiling",
         "connection_limit",
         "connections",
@@ -78,6 +79,7 @@ class OriginState:
         "protocol",
         "ranges",
         "refused",
+        "rejected_bursts",
         "slowed_at",
         "small",
         "stored",
@@ -94,8 +96,7 @@ class OriginState:
         self.blocked_until = 0.0
         """Monotonic time before which nothing may be requested (Retry-After)."""
         self.learned_cap = 0
-        """Its capacity in slots, after it refused several downloads; 0 if it has not.
-        """
+        """Its capacity in slots; 0 if it has not refused several downloads."""
         self.connections = 0
         """Open connections of its large files."""
         self.connection_limit = 0
@@ -121,8 +122,7 @@ class OriginState:
         self.successes = 0
         """Downloads done since the cap was last lowered or raised."""
         self.known_good = 0
-        """Slots it accepted when it last refused some: up to there the cap grows
-        fast."""
+        """Slots it accepted when it last refused some: the cap grows fast up to it."""
         self.probe_interval = 1
         """How many times longer than usual to wait before probing for one more slot; it
         doubles whenever a probe is refused."""
@@ -130,10 +130,13 @@ class OriginState:
         """It has one slot more than it has ever accepted."""
         self.slowed_at = 0.0
         """Wall time at which the cap was last lowered."""
+        self.burst = 0
+        """Slots in use at that time, at most its cap."""
+        self.rejected_bursts = 0
+        """Times in a row that it refused all that was requested at a time."""
         self.own_cap = 0
         """Cap set by the user; 0 uses the cap of all origins."""
-        self.done = 0
-        self.failed = 0
+        self.done = self.failed = 0
         self.stored = 0
         """Bytes of its small files, which no transfer measures."""
         self.errors = 0
@@ -430,7 +433,7 @@ class DownloadQueue:
         *,
         is_certain: bool,
         is_serving: bool,
-    ) -> None:
+    ) -> bool:
         """Lower the cap of an origin that refused a download, if that shows overload.
 
         One URL that answers 503 says little about the others. The cap is lowered when
@@ -444,14 +447,19 @@ class DownloadQueue:
             now: wall time.
             is_certain: the server sent Retry-After, or refused the connection.
             is_serving: other downloads receive bytes from it at the moment.
+
+        Returns:
+            True if it has refused all that was requested, so that it should be left
+            alone for a while: more requests would only be refused as well.
         """
         state = self.origin_state(download.origin)
         before = state.refused.get(download.id)
         state.refused[download.id] = state.accepted
         is_repeated = before is not None and (is_serving or before != state.accepted)
         is_alone = len(state.refused) == 1 and not is_certain
-        if not (is_repeated or is_alone):
-            self._slow_down(state, asked_at, now)
+        if is_repeated or is_alone:
+            return False
+        return self._slow_down(state, asked_at, now) and not is_serving
 
     def free_slot(self, origin: str) -> None:
         """Start one download fewer from an origin than now, unless fewer are allowed.
@@ -480,32 +488,50 @@ class DownloadQueue:
 
     def _forget_cap(self, state: OriginState) -> None:
         state.learned_cap = state.known_good = state.successes = 0
+        state.rejected_bursts = 0
         state.probe_interval = 1
         state.is_probing = state.is_confirmed = False
         self._offer(state)
 
-    def _slow_down(self, state: OriginState, asked_at: float, now: float) -> None:
-        """Halve the cap of an origin.
+    def _slow_down(self, state: OriginState, asked_at: float, now: float) -> bool:
+        """Halve the cap of an origin; return True if it has refused everything.
 
         If the origin was just probed for one slot more than it had ever accepted, it
         loses that slot only.
 
         Of many requests that are refused together only the first lowers the cap: the
         others were sent before anything changed. They show how many the origin did
-        accept.
+        accept. If it accepted none, they show nothing, except that it was too busy.
         """
         if state.learned_cap and asked_at < state.slowed_at:
-            state.known_good = max(1, state.known_good - 1)
-            state.learned_cap = min(state.learned_cap, state.known_good)
-            return
+            state.known_good -= 1
+            if state.known_good > 0:
+                state.learned_cap = min(state.learned_cap, state.known_good)
+                return False
+            state.probe_interval = max(1, state.probe_interval // 2)
+            self._note_rejection(state)
+            return True
         now_at = max(state.active, 1)
-        cap = min(state.learned_cap or now_at, now_at)
+        state.burst = cap = min(state.learned_cap or now_at, now_at)
         state.slowed_at = now
+        state.successes = 0
+        if now_at == 1:
+            state.burst = state.learned_cap or 1
+            self._note_rejection(state)
+            return True
         state.known_good = max(1, cap - 1)
         state.learned_cap = state.known_good if state.is_probing else max(1, cap // 2)
         state.probe_interval = min(MAX_PROBE_INTERVAL, state.probe_interval * 2)
         state.is_probing = False
-        state.successes = 0
+        return False
+
+    @staticmethod
+    def _note_rejection(state: OriginState) -> None:
+        """Halve the cap, and let it grow again as fast as if nothing were known."""
+        state.known_good = state.burst
+        state.learned_cap = max(1, state.burst // 2)
+        state.rejected_bursts += 1
+        state.is_probing = False
 
     def speed_up(self, origin: str) -> None:
         """Raise the cap of a slowed origin after a download from it is done.
@@ -516,6 +542,7 @@ class DownloadQueue:
         for what it does not give.
         """
         state = self.origins[origin]
+        state.rejected_bursts = 0
         if not state.learned_cap:
             return
         state.successes += 1
