@@ -62,7 +62,7 @@ async def run(directory: Path, seconds: float) -> None:
                 engine.set_rate_limit(rate)
                 engine.set_rate_limit(own, 0)
                 await asyncio.sleep(SETTLE_S)
-                await report(engine, rate, own, seconds if rate else 2.0)
+                await report(engine, rate, own, seconds if rate else 5.0)
         finally:
             await engine.close()
 
