@@ -79,9 +79,11 @@ async def waiting_read(
     """Return a response without further data, and a task that reads from it."""
     url = server.add("/x", ResponseScript(b"x" * 1000, stall_after=500))
     response = await session.open(GetRequest(url))
-    await response.read()
+    received = 0
+    while received < 500:
+        received += len(await response.read() or b"")
     task = asyncio.ensure_future(response.read())
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0)  # the task runs up to its first await
     return response, task
 
 
