@@ -179,6 +179,17 @@ async def test_no_object_is_replaced_unless_asked(uploader, store, tmp_path):
     assert keys(store)["pre/fix/a.bin"] == 100
 
 
+async def test_the_number_of_a_taken_key_stands_before_both_suffixes(
+    uploader, store, tmp_path
+):
+    import obstore
+
+    obstore.put(store, "pre/fix/a.tar.gz", b"of others")
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(bytes(100))
+    assert await uploader.upload(path, "a.tar.gz") == "pre/fix/a (1).tar.gz"
+
+
 async def test_an_object_with_the_same_bytes_is_not_uploaded_again(
     uploader, store, tmp_path
 ):

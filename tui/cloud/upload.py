@@ -16,7 +16,6 @@ import hashlib
 import json
 import logging
 import os
-import posixpath
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,6 +25,7 @@ from tui.cloud.multipart import keys_of
 from tui.cloud.parts import PART, PARTS_AT_ONCE, PartsUpload
 from tui.cloud.record import Origin
 from tui.cloud.store import explained, open_store, s3_options
+from tui.core.text.file_name import split_extension
 from tui.disk.state.json_lines import append_lines, read_lines
 
 if TYPE_CHECKING:
@@ -170,9 +170,9 @@ class Uploader:
     async def upload(self, path: Path, name: str) -> str:
         """Upload a file under a name below the prefix, or a numbered form of it.
 
-        The number stands before the last suffix. Unlike names of files
-        (``disk.folders.numbered``), keys need no shortening, as stores accept 1,024
-        bytes, and the store itself decides whether one is taken.
+        The number stands where it does in names of files (``disk.folders.numbered``).
+        Unlike those, keys need no shortening, as stores accept 1,024 bytes, and the
+        store itself decides whether one is taken.
 
         Args:
             path: the complete local file.
@@ -185,9 +185,9 @@ class Uploader:
             CloudError: the store refuses it, or cannot be reached.
             OSError: the file cannot be read.
         """
-        stem, suffix = posixpath.splitext(name)
+        stem, extension = split_extension(name)
         for number in range(_NUMBERS):
-            numbered = f"{stem} ({number}){suffix}" if number else name
+            numbered = f"{stem} ({number}){extension}" if number else name
             key = self._address.key(numbered)
             try:
                 await self.put(path, key)

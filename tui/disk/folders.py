@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tui.core.errors import ErrorKind, LocalError
 from tui.core.quick.named_tuple import NamedTuple
+from tui.core.text.file_name import split_extension
 from tui.core.text.joiners import without_joiners
 from tui.core.text.sanitize import sanitize
 from tui.disk import platform
@@ -122,7 +123,7 @@ class Folder:
         Raises:
             LocalError: ``name``: it is not a valid file name.
         """
-        stem, extension = _split(check_component(name))
+        stem, extension = split_extension(check_component(name))
         candidate = _fit(stem, "", extension)
         key = fold(candidate)
         first = key
@@ -379,19 +380,11 @@ def fold(name: str) -> str:
 def numbered(name: str, number: int) -> str:
     """Return ``stem (number).ext``, shortened as in ``Folder.reserve``.
 
-    Keys of object stores have rules of their own (``cloud.upload.Uploader.upload``):
-    they are neither shortened nor compared without case.
+    Keys of object stores have the number at the same place, but are neither shortened
+    nor compared without case (``cloud.upload.Uploader.upload``).
     """
-    stem, extension = _split(check_component(name))
+    stem, extension = split_extension(check_component(name))
     return _fit(stem, f" ({number})", extension)
-
-
-def _split(name: str) -> tuple[str, str]:
-    stem, extension = os.path.splitext(name)
-    if stem.lower().endswith(".tar") and len(stem) > 4:
-        stem, extension = stem[:-4], stem[-4:] + extension
-    # A long "extension" is only a name with a dot in it.
-    return (stem, extension) if len(os.fsencode(extension)) <= 32 else (name, "")
 
 
 def _fit(stem: str, number: str, extension: str) -> str:

@@ -1,4 +1,4 @@
-"""Conversion between text and values: sizes, checksum lists, requests, safe text.
+"""Conversion between text and values: sizes, checksums, names, requests, safe text.
 
 Pure functions. Sentences for users are not here but in ``tui.messages``.
 """
