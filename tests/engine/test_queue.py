@@ -386,6 +386,49 @@ def test_further_connections_count_against_the_ceiling_until_they_close() -> Non
     assert len(drain(queue)) == 1
 
 
+def test_a_queued_download_gets_one_of_the_connections_of_a_large_file() -> None:
+    queue = DownloadQueue(0)
+    queue.set_auto(True)
+    state = queue.origin_state("http://a")
+    queue.push(download(0))
+    taken(queue)
+    queue.open_connection(state, is_extra=False)
+    while queue.spare_connections(state):
+        queue.open_connection(state, is_extra=True)
+    queue.push(download(1))
+    assert queue.spare_connections(state) == 0
+    queue.has_free_slot = lambda: True
+    assert queue.spare_connections(state) == -1
+    queue.close_connection(state, is_extra=True)
+    assert drain(queue) == [1]
+    assert queue.spare_connections(state) == 0
+    # A cap of the user keeps it waiting: another connection would not help.
+    queue.push(download(2))
+    assert queue.spare_connections(state) == -1
+    queue.limit_cap("http://a", 2)
+    assert queue.spare_connections(state) == 0
+
+
+def test_connections_among_small_files_wait_until_slots_are_given_back() -> None:
+    queue = DownloadQueue(0)
+    queue.set_auto(True)
+    state = queue.origin_state("http://a")
+    state.accepted = state.small = 10
+    queue.update_ceilings()
+    for number in range(100):
+        queue.push(download(number))
+    assert len(drain(queue)) == 64
+    queue.open_connection(state, is_extra=False)
+    assert queue.spare_connections(state) == 0
+    queue.reserve(state, 11)
+    for _ in range(12):
+        queue.release("http://a")
+    assert len(drain(queue)) == 1
+    assert queue.spare_connections(state) == 11
+    queue.reserve(state, -11)
+    assert len(drain(queue)) == 11
+
+
 def test_refused_connections_of_a_file_show_what_the_host_accepts() -> None:
     queue = DownloadQueue(0)
     state = queue.origin_state("http://a")

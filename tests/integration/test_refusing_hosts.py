@@ -154,6 +154,24 @@ async def test_automatic_concurrency_opens_16_connections_per_host_at_most(
         assert len(server.requests) == 16
 
 
+async def test_a_new_download_gets_a_connection_from_a_large_file(
+    server: ScriptedServer, start: Start
+) -> None:
+    large = ResponseScript(Pattern(400 << 20, 1), etag='"1"', rate=100_000)
+    small = ResponseScript(Pattern(300_000, 1), etag='"1"')
+    async with start(auto=True, concurrency=16) as engine:
+        engine._tuner._connections = None  # whose trials would give some back later
+        engine.add([request_for(server.add("/large", large))])
+        await server.until(lambda: server.open_connections == 16)
+        urls = [server.add(f"/{n}", small) for n in range(3)]
+        engine.add(request_for(url) for url in urls)
+        await until(engine, lambda: engine.snapshot().counts[S.DONE] == 3)
+        (row,) = engine.rows([0])
+        assert row.state is S.DOWNLOADING
+        # What the others had is used again.
+        await until(engine, lambda: engine.rows([0])[0].connections == 16)
+
+
 @pytest.mark.alone
 async def test_a_large_file_gets_its_connections_at_once(
     server: ScriptedServer, start: Start

@@ -52,6 +52,12 @@ class WorkerPool:
         self.is_paused = False
         """Start nothing new."""
         self._is_closed = False
+        context.queue.has_free_slot = self.has_free_slot
+
+    def has_free_slot(self) -> bool:
+        """Return True if a download would start now, if there is one that may."""
+        is_full = len(self._jobs) >= self._context.limits.concurrency
+        return not (is_full or self.is_paused or self._is_closed)
 
     @property
     def active(self) -> int:
@@ -125,13 +131,9 @@ class WorkerPool:
 
     def _take(self) -> Job | None:
         """Take the next download from the queue and show at once that it is taken."""
-        context = self._context
-        if (
-            self.is_paused
-            or self._is_closed
-            or len(self._jobs) >= context.limits.concurrency
-        ):
+        if not self.has_free_slot():
             return None
+        context = self._context
         while True:
             download = context.queue.take(context.clock.monotonic())
             if download is None:

@@ -120,6 +120,8 @@ class Transfer:
         self._extra: set[asyncio.Task[None]] = set()
         """Tasks whose connections count against the limit of the origin."""
         self._opener = RangeOpener(context, job, info)
+        self._reserved = 0
+        """Slots that small files leave it (``DownloadQueue.reserve``)."""
         self._fatal: BaseException | None = None
         self._error: FetchError | None = None
         """The last failure at the download's own URL, not at other mirrors."""
@@ -334,11 +336,34 @@ class Transfer:
         if not limits.is_auto:
             limit = limits.concurrency - self._context.registry.open_connections
             spare = max(0, min(limit, spare) if self._origin.learned_cap else limit)
-        most = auto_connections(self._info.size, is_auto=limits.is_auto)
-        if limits.is_auto and (self._is_long or self._takes_long()):
+        return max(1, min(self._most(), len(self._tasks) + 1 + spare))
+
+    def _most(self) -> int:
+        """Return the connections that its size and its duration suggest."""
+        is_auto = self._context.limits.is_auto
+        if is_auto and (self._is_long or self._takes_long()):
             self._is_long = True
-            most = HOST_CONNECTIONS
-        return max(1, min(most, len(self._tasks) + 1 + spare))
+            return HOST_CONNECTIONS
+        return auto_connections(self._info.size, is_auto=is_auto)
+
+    def _reserve_slots(self, wanted: int, now: float) -> None:
+        """Let small files leave it the slots that it lacks."""
+        origin, limits = self._origin, self._context.limits
+        is_limited = origin.learned_cap or origin.connection_limit or self._explicit()
+        lacking = 0
+        if limits.is_auto and origin.is_small and not is_limited:
+            lacking = self._most() - max(wanted, self.connections())
+            others = origin.connections + origin.reserved - self._reserved
+            lacking = max(0, min(lacking, HOST_CONNECTIONS - others))
+        if self.refuses_ranges or not self._scheduler.has_work_for(0, now):
+            lacking = 0
+        self._reserve(lacking)
+
+    def _reserve(self, count: int) -> None:
+        change = count - self._reserved
+        if change:
+            self._reserved = count
+            self._context.queue.reserve(self._origin, change)
 
     def _takes_long(self) -> bool:
         """Return True if more connections than its size suggests are worth opening.
@@ -388,6 +413,7 @@ class Transfer:
                 task.cancel()
                 # At once: other transfers give back only what is still too much.
                 self._close_extra(task)
+        self._reserve_slots(wanted, now)
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task)
@@ -437,6 +463,7 @@ class Transfer:
     async def _stop_all(self) -> None:
         """Stop every connection and wait for a checkpoint that is under way."""
         self._context.registry.keep_summary(self.download, self.summary())
+        self._reserve(0)
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

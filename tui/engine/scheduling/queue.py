@@ -15,7 +15,7 @@ from tui.core.rules.hosts import rule_for
 from tui.engine.scheduling.waiting import Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tui.core.download import Download
     from tui.core.errors import FetchError
@@ -80,6 +80,7 @@ class OriginState:
         "ranges",
         "refused",
         "rejected_bursts",
+        "reserved",
         "slowed_at",
         "small",
         "stored",
@@ -103,6 +104,8 @@ class OriginState:
         """Connections of its large files that bring something; 0 if not measured."""
         self.extra = 0
         """Those of them that are not the first connection of their file."""
+        self.reserved = 0
+        """Slots kept for more of them, as soon as downloads give some back."""
         self.first_byte_s = 0.0
         """Seconds from opening its first connection to the first response."""
         self.small = 0
@@ -117,15 +120,13 @@ class OriginState:
         """Downloads that it refused and that have not ended, by id, each with
         ``accepted`` at its last refusal."""
         self.is_confirmed = False
-        """A download that was refused has succeeded since the cap was learned: it was
-        the load, not the URL."""
+        """A refused download has succeeded since: it was the load, not the URL."""
         self.successes = 0
         """Downloads done since the cap was last lowered or raised."""
         self.known_good = 0
         """Slots it accepted when it last refused some: the cap grows fast up to it."""
         self.probe_interval = 1
-        """How many times longer than usual to wait before probing for one more slot; it
-        doubles whenever a probe is refused."""
+        """Times the usual wait before a probe for a slot; doubled by its refusal."""
         self.is_probing = False
         """It has one slot more than it has ever accepted."""
         self.slowed_at = 0.0
@@ -183,6 +184,8 @@ class DownloadQueue:
         """Slots per origin; 0 for no cap. Change it with ``set_per_host``."""
         self.is_auto = False
         """Each origin has a ceiling; ``set_auto`` changes it."""
+        self.has_free_slot: Callable[[], bool] = lambda: False
+        """Whether a download would start if its origin let it; set by the workers."""
         self.origins: dict[str, OriginState] = {}
         self.remembered: Mapping[str, int] = {}
         """Caps learned in earlier runs, by origin; set it before anything is queued."""
@@ -357,17 +360,40 @@ class DownloadQueue:
     def spare_connections(self, state: OriginState) -> int:
         """Return how many more connections its large files may open.
 
-        It is negative if they have more than were measured to bring something.
+        It is negative if they have more than were measured to bring something, or have
+        to give one back to a queued download.
         """
-        # Where most files are small, their many slots must not limit a large file to
-        # one connection.
-        used = state.connections if state.is_small else state.load
-        spare = max(0, (HOST_CONNECTIONS if state.is_small else state.ceiling) - used)
+        spare = state.ceiling - state.load
+        if state.is_small:
+            spare = min(spare, HOST_CONNECTIONS - state.connections)
         if state.learned_cap:
-            spare = max(0, min(spare, state.learned_cap - state.load))
+            spare = min(spare, state.learned_cap - state.load)
+        spare = -1 if self._is_starved(state) else max(spare, 0)
         if state.connection_limit:
             spare = min(spare, state.connection_limit - state.connections)
         return spare
+
+    def _is_starved(self, state: OriginState) -> bool:
+        """Return True if its next download waits only for further connections."""
+        return (
+            state.extra > 0
+            and self.is_auto
+            and not state.is_small
+            and not state.blocked_until
+            and state.active < self.cap(state) <= state.load
+            and state.waiting.head() is not None
+            and self.has_free_slot()
+        )
+
+    def reserve(self, state: OriginState, count: int) -> None:
+        """Start fewer downloads, so that large files get so many more of the slots.
+
+        Where most files are small, their many slots must not limit a large file to one
+        connection. A negative number gives reserved slots back.
+        """
+        state.reserved += count
+        if count < 0:
+            self._offer(state)
 
     def open_connection(self, state: OriginState, *, is_extra: bool) -> None:
         """Count a connection of a large file; close it with ``close_connection``."""
@@ -569,7 +595,7 @@ class DownloadQueue:
         if not cap:
             return False
         is_counted = self.is_auto or state.learned_cap
-        return (state.load if is_counted else state.active) >= cap
+        return (state.load + state.reserved if is_counted else state.active) >= cap
 
     def _is_open(self, state: OriginState, now: float) -> bool:
         return state.blocked_until <= now and not self._is_full(state)
