@@ -13,6 +13,7 @@ from tui.core.download import DownloadState
 from tui.core.errors import LocalError
 from tui.core.request import Checksum, DownloadRequest, Pieces
 from tui.disk.state.journal import (
+    ROWS,
     VERSION,
     Journal,
     JournalEntry,
@@ -99,6 +100,20 @@ def test_entries_round_trip(journal):
     again.open()
     assert again.facts() == {"title": "list.txt", "held": None}
     again.close()
+
+
+@pytest.mark.parametrize("count", [1, ROWS - 1, ROWS, ROWS + 1, 3 * ROWS + 7])
+def test_any_number_of_entries_is_written_at_once(journal, count):
+    new = [entry(key, name=f"{key}.bin") for key in range(count)]
+    journal.write(new, [], {})
+    changed = [
+        one._replace(state=_S.DONE, size=key, received=key, rate_limit=key or None)
+        for key, one in enumerate(new)
+        if key != 1
+    ]
+    unknown = entry(count + 5, state=_S.DONE)
+    journal.write(new[:2], [*changed, unknown], {})
+    assert reopened(journal) == [*changed[:1], *new[1:2], *changed[1:]]
 
 
 def test_a_change_keeps_the_request(journal):

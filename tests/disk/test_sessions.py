@@ -14,7 +14,7 @@ from tui.core.notices import NoticeCode
 from tui.disk.state import sessions as sessions_module
 from tui.disk.state.journal import Journal
 from tui.disk.state.location import state_dir
-from tui.disk.state.sessions import KEPT, Sessions
+from tui.disk.state.sessions import KEPT, SPARE, Sessions
 
 
 @pytest.fixture
@@ -113,14 +113,15 @@ def test_a_session_of_a_newer_version_is_kept_and_reported(sessions, monkeypatch
 
 
 def test_old_sessions_are_deleted_unless_in_use(sessions):
-    paths = [left(sessions, at) for at in range(1, KEPT + 3)]
+    paths = [left(sessions, at) for at in range(1, KEPT + SPARE + 1)]
+    assert all(path.exists() for path in paths)
     held = Journal(paths[2])
     held.open()
     for path in sessions.folder.glob(f"{paths[2].name}*"):
         os.utime(path, (3, 3))
     newest = sessions.begin()
     there = set(sessions.folder.glob("*.session"))
-    assert there == {*paths[2:], newest.path}
+    assert there == {paths[2], *paths[SPARE + 1 :], newest.path}
     newest.close()
     held.close()
 

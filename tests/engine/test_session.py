@@ -354,6 +354,28 @@ async def test_long_lists_are_written_in_short_pieces(state, settings, monkeypat
         assert len(queue(engine)) == count
 
 
+async def test_a_new_download_is_written_once_however_it_has_changed(
+    state, settings, monkeypatch
+):
+    written = []
+    real = Journal.write
+
+    def write(journal, new, changed, facts):
+        written.extend(entry.key for entry in (*new, *changed))
+        real(journal, new, changed, facts)
+
+    monkeypatch.setattr(Journal, "write", write)
+    count = chronicle_module.SLICE + 10
+    async with running(begin_session(settings, "")) as engine:
+        engine.pause_all()
+        engine.add(asked(*map(str, range(count))))
+        for id in range(count - 5):
+            put(engine, id, _S.DONE, size=9, received=9, name=str(id))
+    assert sorted(written) == [*range(count)]
+    async with running(last_session(Settings(), ())) as engine:
+        assert states(engine) == [_S.DONE] * (count - 5) + [_S.QUEUED] * 5
+
+
 async def test_a_session_without_downloads_leaves_no_file(state, settings):
     async with running(begin_session(settings, "")):
         pass

@@ -18,6 +18,8 @@ import math
 import os
 import sqlite3
 from contextlib import contextmanager, suppress
+from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from tui.core.download import ENDED, DownloadState
@@ -30,7 +32,7 @@ from tui.core.text.sanitize import sanitize
 from tui.disk.errors import from_os_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tui.core.request import DownloadRequest
@@ -219,12 +221,40 @@ _TABLES = {
     if statement.strip()
 }
 _COLUMNS = ("key", *REQUEST_COLUMNS, *PROGRESS_COLUMNS)
-_INSERT = (
-    f"INSERT OR REPLACE INTO downloads ({', '.join(_COLUMNS)})"
-    f" VALUES ({', '.join('?' * len(_COLUMNS))})"
-)
-_ASSIGNMENTS = ", ".join(f"{column} = ?" for column in PROGRESS_COLUMNS)
-_UPDATE = f"UPDATE downloads SET {_ASSIGNMENTS} WHERE key = ?"
+ROWS = 50
+"""Rows written by one statement. SQLite gives back the interpreter's lock once in each
+statement; with one row in each, a loop that is busy with downloads handed it over and
+back for every row, which cost 20 us a file (5,000 files of 10 KiB)."""
+
+
+@cache
+def _insert(rows: int) -> str:
+    """Return a statement that adds or replaces entries."""
+    row = f"({', '.join('?' * len(_COLUMNS))})"
+    return (
+        f"INSERT OR REPLACE INTO downloads ({', '.join(_COLUMNS)})"
+        f" VALUES {', '.join([row] * rows)}"
+    )
+
+
+@cache
+def _update(rows: int) -> str:
+    """Return a statement that changes the progress of entries.
+
+    The values of an entry are those of ``PROGRESS_COLUMNS``, then the key.
+    """
+    row = f"({', '.join('?' * (len(PROGRESS_COLUMNS) + 1))})"
+    # SQLite names the columns of VALUES by their numbers.
+    changes = ", ".join(
+        f"{column} = new.column{number}"
+        for number, column in enumerate(PROGRESS_COLUMNS, 1)
+    )
+    return (
+        f"UPDATE downloads SET {changes} FROM (VALUES {', '.join([row] * rows)}) AS new"
+        f" WHERE key = new.column{len(PROGRESS_COLUMNS) + 1}"
+    )
+
+
 _SELECT = (
     f"SELECT {', '.join(_COLUMNS)} FROM downloads"
     " WHERE key > ? AND state >= 0 ORDER BY key LIMIT ?"
@@ -443,12 +473,13 @@ class Journal:
             LocalError: nothing was written.
         """
         with self._transaction() as database:
-            database.executemany(
-                _INSERT,
+            _write_rows(
+                database,
+                _insert,
                 [(e.key, *request_values(e.request), *progress_values(e)) for e in new],
             )
-            database.executemany(
-                _UPDATE, [(*progress_values(e), e.key) for e in changed]
+            _write_rows(
+                database, _update, [(*progress_values(e), e.key) for e in changed]
             )
             database.executemany(
                 "INSERT OR REPLACE INTO session VALUES (?, ?)",
@@ -530,6 +561,23 @@ class Journal:
             raise _from_sqlite_error(error, self.path) from error
         except OSError as error:
             raise from_os_error(error, "open", str(self.path)) from error
+
+
+def _write_rows(
+    database: sqlite3.Connection,
+    statement: Callable[[int], str],
+    rows: Sequence[tuple[Any, ...]],
+) -> None:
+    """Write rows with as few statements as possible, of two sizes only.
+
+    Python's module keeps prepared statements by their text.
+    """
+    whole = len(rows) - len(rows) % ROWS
+    for start in range(0, whole, ROWS):
+        values = chain.from_iterable(rows[start : start + ROWS])
+        database.execute(statement(ROWS), tuple(values))
+    if whole < len(rows):
+        database.executemany(statement(1), rows[whole:])
 
 
 def _from_sqlite_error(error: sqlite3.Error, path: Path) -> LocalError:

@@ -232,6 +232,7 @@ class JournalWriter:
                     changed.update(slice_old)
                     registry.rewritten |= whole
                     raise
+                changed.difference_update(slice_new)  # written with their changes
                 self._note_written(slice_new, facts)
                 facts = {}
         except BaseException:
