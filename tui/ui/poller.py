@@ -6,31 +6,48 @@ time to the next tick depends on how busy the event loop is.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from tui.core.download import ACTIVE, DownloadState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tui.core.events import Event
     from tui.core.service import DashboardService, Subscription
     from tui.core.snapshot import EngineSnapshot
 
 FRAME_S = 0.1
 BUSY_FRAME_S = 0.2
-"""While the loop is late: downloads and keys take priority over drawing."""
+"""While the loop is late: downloads and keys take priority over drawing. Also while
+rows change faster than they can be read (``FLOOD_PER_S``)."""
 COVERED_FRAME_S = 1 / 3
 """Under a dialog, where a frame costs three times as much (measured)."""
 IDLE_FRAME_S = 0.5
 """While nothing is active: events still show soon, at almost no cost."""
+FLOOD_PER_S = 400
+"""Events a second, of which each file has two or three, that fill the rows of a
+terminal several times a second."""
 _LATE_S = 0.008
 
 
 class EnginePoller:
     """The dashboard's view of the engine, as of the last tick."""
 
-    def __init__(self, service: DashboardService) -> None:
-        """Subscribe to the events of ``service``."""
+    def __init__(
+        self,
+        service: DashboardService,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Subscribe to the events of ``service``; ``monotonic`` is in seconds."""
         self.service = service
+        self._monotonic = monotonic
+        self._counted_at_s = monotonic()
+        self._counted = 0
+        """Events since then."""
+        self._is_flood = False
         self._subscription = service.subscribe()
         self.snapshot: EngineSnapshot = service.snapshot()
 
@@ -42,7 +59,18 @@ class EnginePoller:
     def poll(self) -> list[Event]:
         """Take a new snapshot and return the events since the last call."""
         self.snapshot = self.service.snapshot()
-        return self._subscription.drain()
+        events = self._subscription.drain()
+        self._count(len(events))
+        return events
+
+    def _count(self, events: int) -> None:
+        """Find out whether events arrive faster than rows can be read."""
+        self._counted += events
+        now_s = self._monotonic()
+        seconds = now_s - self._counted_at_s
+        if seconds >= FRAME_S / 2:  # keys ask for frames in between
+            self._is_flood = self._counted > FLOOD_PER_S * seconds
+            self._counted, self._counted_at_s = 0, now_s
 
     def refresh(self) -> None:
         """Take a new snapshot between two ticks, leaving the events to the next one."""
@@ -73,4 +101,5 @@ class EnginePoller:
             return IDLE_FRAME_S
         if is_covered:
             return COVERED_FRAME_S
-        return BUSY_FRAME_S if self.snapshot.loop.p50_s > _LATE_S else FRAME_S
+        is_late = self.snapshot.loop.p50_s > _LATE_S
+        return BUSY_FRAME_S if is_late or self._is_flood else FRAME_S
