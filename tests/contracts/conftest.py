@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tui.background.attach.replica import Replica
+    from tui.core.notices import PauseReason
     from tui.core.service import DashboardService
     from tui.demo.server import ScriptedServer
+    from tui.engine.engine import Engine
 
 _S = DownloadState
 SIZE = 400_000
@@ -52,12 +54,19 @@ class World(Protocol):
         """Return once everything that the service was asked to do has shown."""
         ...
 
+    async def run_into(self, reason: PauseReason) -> None:
+        """Let an error pause the queue."""
+        ...
+
 
 class EngineWorld:
     """The engine over a loopback server that answers as each state needs."""
 
-    def __init__(self, service: DashboardService, server: ScriptedServer) -> None:
+    def __init__(
+        self, service: DashboardService, server: ScriptedServer, engine: Engine
+    ) -> None:
         self.service = service
+        self._engine = engine
         self._server = server
         self._number = 0
 
@@ -91,6 +100,10 @@ class EngineWorld:
     async def sync(self) -> None:
         pass
 
+    async def run_into(self, reason: PauseReason) -> None:
+        self._engine._pause_queue(reason)
+        await self.sync()
+
     async def reach(self, ids: list[int], state: DownloadState) -> None:
         await until(
             lambda: all(row.state is state for row in self.service.rows(ids)), 20
@@ -100,8 +113,10 @@ class EngineWorld:
 class ReplicaWorld(EngineWorld):
     """The replica of an engine, whose rows and details were looked at before."""
 
-    def __init__(self, replica: Replica, server: ScriptedServer) -> None:
-        super().__init__(replica, server)
+    def __init__(
+        self, replica: Replica, server: ScriptedServer, engine: Engine
+    ) -> None:
+        super().__init__(replica, server, engine)
         self._replica = replica
 
     async def sync(self) -> None:
@@ -121,6 +136,10 @@ class FakeWorld:
 
     async def sync(self) -> None:
         pass
+
+    async def run_into(self, reason: PauseReason) -> None:
+        self.service.pause_all()
+        self.service.pause_reason = reason
 
     async def put(self, state: DownloadState, count: int = 1) -> list[int]:
         service = self.service
@@ -162,10 +181,10 @@ async def a_world(
     engine = await open_engine(settings, chance=lambda: 0.0)
     try:
         if kind == "engine":
-            yield EngineWorld(engine, server)
+            yield EngineWorld(engine, server, engine)
         else:
             async with a_replica(engine) as replica:
-                yield ReplicaWorld(replica, server)
+                yield ReplicaWorld(replica, server, engine)
     finally:
         await engine.close()
 

@@ -13,8 +13,10 @@ from tests.contracts.conftest import SIZE
 from tests.support.until import until
 from tui.core import events
 from tui.core.download import DownloadState
+from tui.core.errors import ErrorKind
 from tui.core.listing.filter import FilterError
 from tui.core.listing.query import Activity, DownloadQuery, SortKey, View
+from tui.core.notices import PauseReason
 from tui.core.service import REMOVED, KeepReason, Move
 from tui.ui.actions.batch_runner import finish
 
@@ -475,6 +477,12 @@ async def test_a_running_download_is_not_idle(world):
     assert not idle.done()
     world.service.cancel(ids)
     await asyncio.wait_for(idle, 10)
+
+
+async def test_a_queue_that_an_error_has_paused_is_idle(world):
+    await world.run_into(PauseReason(ErrorKind.DISK_FULL, "the disk is full"))
+    await world.put(_S.QUEUED)
+    await asyncio.wait_for(world.service.wait_idle(), 10)
 
 
 async def test_several_can_wait_until_it_is_idle(world):

@@ -768,8 +768,10 @@ class FakeService:
 
     @property
     def is_idle(self) -> bool:
-        """Nothing queued, running or waiting for an attempt."""
-        busy = ACTIVE | {_S.QUEUED, _S.WAITING}
+        """Nothing makes progress without the user."""
+        busy = ACTIVE
+        if self.pause_reason is None:
+            busy = busy | {_S.QUEUED, _S.WAITING}
         return not any(row.state in busy for row in self.downloads)
 
     async def wait_idle(self) -> None:

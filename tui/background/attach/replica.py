@@ -617,9 +617,13 @@ class Replica:
 
     async def wait_idle(self) -> None:
         """Return when nothing makes progress without the user."""
-        while any(self._states.counts[state] for state in _STOPPABLE):
+        while any(self._states.counts[state] for state in self._moving()):
             self._moved.clear()
             await self._moved.wait()
+
+    def _moving(self) -> frozenset[DownloadState]:
+        # Once an error has paused the queue, nothing starts without the user.
+        return _STOPPABLE if self.snapshot().pause_reason is None else ACTIVE
 
     async def close(self) -> None:
         """Close the connection; the downloads continue."""
