@@ -12,6 +12,7 @@ import pytest
 from tui.core.download import DownloadState
 from tui.core.errors import LocalError
 from tui.core.request import Checksum, DownloadRequest, Pieces
+from tui.core.settings import OnExists
 from tui.disk.state.journal import (
     ROWS,
     VERSION,
@@ -114,6 +115,26 @@ def test_any_number_of_entries_is_written_at_once(journal, count):
     unknown = entry(count + 5, state=_S.DONE)
     journal.write(new[:2], [*changed, unknown], {})
     assert reopened(journal) == [*changed[:1], *new[1:2], *changed[1:]]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"source": "a.txt:1"},
+        {"source": 'ä "\\\n\u2028.txt:1'},
+        {"source": "a:1", "name": ""},
+        {"source": "a:1", "directory": "d"},
+        {"source": "a:1", "size": 0},
+        {"source": "a:1", "on_exists": OnExists.RENAME},
+        {"source": "a:1", "mirrors": ("https://h/1", "https://h/2")},
+        {"source": "a:1", "mirrors": ('https://h/"\\ü?q=1',)},
+    ],
+)
+def test_each_form_of_a_request_is_restored(journal, fields):
+    request = DownloadRequest(**{"mirrors": ("https://h/1",), **fields})
+    journal.write([BLANK._replace(request=request)], [], {})
+    assert [one.request for one in reopened(journal)] == [request]
 
 
 def test_a_change_keeps_the_request(journal):

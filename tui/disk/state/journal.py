@@ -20,6 +20,7 @@ import sqlite3
 from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import chain
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import TYPE_CHECKING, Any
 
 from tui.core.download import ENDED, DownloadState
@@ -126,19 +127,29 @@ def split_headers(
     return kept, [name for name, _ in headers if name.lower() not in HARMLESS]
 
 
+_NO_FIELDS = (None,) * 6
+
+
 def request_values(request: DownloadRequest) -> tuple[str, str | None]:
     """Return the values of ``REQUEST_COLUMNS``: the request and what was withheld."""
+    mirrors, name, directory, checksum, headers, size, source, *others = request
+    fields = (name, directory, checksum, size, *others)
+    if len(mirrors) == 1 and not headers and fields == _NO_FIELDS:
+        (url,) = mirrors
+        if "@" not in url and source:
+            # As most requests of long lists are, in a fifth of the time.
+            return f'{{"mirrors": [{_quoted(url)}], "source": {_quoted(source)}}}', None
     kept, withheld = split_headers(request.headers)
-    first, *others = request.mirrors
+    first, *fallbacks = mirrors
     bare = without_login(first)
     if bare != first:
         withheld.append(LOGIN)
     # The others are fallbacks: skip one that would be useless without credentials.
-    mirrors = [
+    stored = [
         bare,
-        *(url for url in others if without_login(url) == url),
+        *(url for url in fallbacks if without_login(url) == url),
     ]
-    bare_request = request._replace(mirrors=tuple(mirrors), headers=tuple(kept))
+    bare_request = request._replace(mirrors=tuple(stored), headers=tuple(kept))
     values = fields_of(bare_request)
     return json.dumps(values), json.dumps(withheld) if withheld else None
 
