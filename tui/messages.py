@@ -343,6 +343,10 @@ _AUTO: dict[AutoCode, Sentence] = {
     _A.FEWER_CONNECTIONS_STAY: (
         "{0} connections are as fast, {1:rate} ({2:+.0%}); keeping them"
     ),
+    _A.TRY_MORE_CONNECTIONS: "{0} connections to large files; trying {1}",
+    _A.MORE_CONNECTIONS_STAY: (
+        "{0} connections reach {1:rate} ({2:+.0%}); keeping them"
+    ),
     _A.CONNECTIONS_BACK: "{0} connections reach {1:rate} ({2:+.0%}); back to {3}",
 }
 

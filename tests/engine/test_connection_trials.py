@@ -90,3 +90,22 @@ def test_a_trial_that_the_end_interrupts_is_taken_back() -> None:
     run.go(TICK_S)
     assert run.codes[-1] is AutoCode.CONNECTIONS_BACK
     assert run.origin.connection_limit == 0
+
+
+def test_closed_connections_are_opened_again_when_the_link_has_become_faster() -> None:
+    run = Run(lambda n: min(10e6, n * 2e6), left=1e12).go(60)
+    assert run.origin.connections == 6
+    run.speed_of = lambda n: n * 2e6
+    run.codes.clear()
+    run.go(300)
+    assert run.codes[:2] == [
+        AutoCode.TRY_MORE_CONNECTIONS,
+        AutoCode.MORE_CONNECTIONS_STAY,
+    ]
+    assert run.history[-1] == 12
+
+
+def test_a_link_that_stays_slow_is_seldom_tried_with_more() -> None:
+    run = Run(lambda n: min(10e6, n * 2e6), left=1e12).go(600)
+    assert run.origin.connections in (5, 6)
+    assert 0 < run.codes.count(AutoCode.TRY_MORE_CONNECTIONS) <= 2

@@ -179,6 +179,8 @@ class AutoCode(StrEnum):
     FEWER_STAY = "fewer_stay"  # level, bytes per second, gain
     TRY_FEWER_CONNECTIONS = "try_fewer_connections"  # connections, fewer
     FEWER_CONNECTIONS_STAY = "fewer_connections_stay"  # fewer, bytes per second, gain
+    TRY_MORE_CONNECTIONS = "try_more_connections"  # connections, more
+    MORE_CONNECTIONS_STAY = "more_connections_stay"  # more, bytes per second, gain
     CONNECTIONS_BACK = "connections_back"  # fewer, bytes per second, gain, connections
 
 

@@ -3,7 +3,7 @@
 A file starts with as many connections as its size suggests, since a far server gives
 each only so much. Where the link is the limit instead, they share what two could have,
 and cost the server. So once a download has run for a while, a quarter of them is closed
-on trial.
+on trial. Later, when the link may have become faster, some are opened again on trial.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from tui.core.notices import AutoCode, AutoReason
+from tui.engine.scheduling.queue import HOST_CONNECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,12 +32,13 @@ LEAST_LEFT_S = 8.0
 """No trial if the bytes left take less: it could only cost time."""
 LEAST_CONNECTIONS = 4
 ACCEPTED_LOSS = 0.05
+"""Speed that fewer may lose, and that more have to gain."""
 PAUSE_S = 60.0
 """After a trial that failed; doubled each time."""
 
 
 class ConnectionTrials:
-    """Lowers ``OriginState.connection_limit`` by what it measures."""
+    """Changes ``OriginState.connection_limit`` by what it measures."""
 
     def __init__(self) -> None:
         self._samples: deque[tuple[float, int]] = deque()
@@ -46,6 +48,8 @@ class ConnectionTrials:
         self._base_speed = 0.0
         self._began_s: float | None = None
         """When the trial that is under way began."""
+        self._is_up = False
+        """The trial, or the next one, is of more connections."""
         self._before: dict[OriginState, tuple[int, int]] = {}
         """Limit and connections of each origin when it began."""
         self._next_s = 0.0
@@ -89,10 +93,22 @@ class ConnectionTrials:
         self._before = {
             origin: (origin.connection_limit, origin.connections) for origin in origins
         }
+        self._is_up &= any(origin.connection_limit for origin in origins)
         for origin in origins:
+            self._change_limit(origin)
+        tried = sum(origin.connection_limit or HOST_CONNECTIONS for origin in origins)
+        code = AutoCode.TRY_FEWER_CONNECTIONS
+        if self._is_up:
+            code = AutoCode.TRY_MORE_CONNECTIONS
+        return AutoReason(code, (count, tried))
+
+    def _change_limit(self, origin: OriginState) -> None:
+        """Lower the limit of an origin by a quarter of its connections, or raise it."""
+        if not self._is_up:
             origin.connection_limit = max(1, origin.connections * 3 // 4)
-        fewer = sum(origin.connection_limit for origin in origins)
-        return AutoReason(AutoCode.TRY_FEWER_CONNECTIONS, (count, fewer))
+        elif origin.connection_limit:
+            more = -(-origin.connections * 4 // 3)
+            origin.connection_limit = more if more < HOST_CONNECTIONS else 0
 
     def _evaluate(self, now_s: float, began_s: float, left: int) -> AutoReason | None:
         is_over = now_s - began_s >= TRIAL_S
@@ -100,19 +116,27 @@ class ConnectionTrials:
             return None
         speed = self._speed(now_s, WINDOW_S if is_over else QUICK_WINDOW_S)
         change = speed / self._base_speed - 1.0
-        if left and not is_over and change >= -CLEAR_LOSS:
+        if left and not is_over and (self._is_up or change >= -CLEAR_LOSS):
             return None
         self._began_s = None
-        fewer = sum(origin.connection_limit for origin in self._before)
-        if left and change >= -ACCEPTED_LOSS:
+        tried = sum(
+            origin.connection_limit or HOST_CONNECTIONS for origin in self._before
+        )
+        least, code = -ACCEPTED_LOSS, AutoCode.FEWER_CONNECTIONS_STAY
+        if self._is_up:
+            least, code = ACCEPTED_LOSS, AutoCode.MORE_CONNECTIONS_STAY
+        if left and change >= least:
             self._open, self._since_s = 0, now_s
-            return AutoReason(AutoCode.FEWER_CONNECTIONS_STAY, (fewer, speed, change))
+            return AutoReason(code, (tried, speed, change))
         for origin, (limit, _) in self._before.items():
             origin.connection_limit = limit
+        # The other direction is next.
+        self._is_up = not self._is_up
         self._next_s = now_s + self._pause_s
         self._pause_s *= 2
         count = sum(connections for _, connections in self._before.values())
-        return AutoReason(AutoCode.CONNECTIONS_BACK, (fewer, speed, change, count))
+        values = (tried, speed, change, count)
+        return AutoReason(AutoCode.CONNECTIONS_BACK, values)
 
     def _speed(self, now_s: float, window_s: float) -> float:
         at, fetched = next(
