@@ -14,7 +14,7 @@ import pytest
 from tests.support.fake_service import FakeService
 from tui.cli.startup import SLICE, start_early
 from tui.core.download import DownloadState
-from tui.core.events import Queued
+from tui.core.events import Started
 from tui.core.request import DownloadRequest
 from tui.headless.interrupts import Interrupts
 
@@ -43,10 +43,13 @@ def wanted(number):
 
 async def test_the_first_slice_is_added_before_anything_is_loaded():
     service = FakeService()
-    early = await start_early(service, wanted(SLICE + 5), lambda: None, Interrupts())
+    begun = Started(0, 1.0, 1)
+    early = await start_early(
+        service, wanted(SLICE + 5), lambda: service.push(begun), Interrupts()
+    )
     assert service.snapshot().counts[DownloadState.QUEUED] == SLICE
     assert len(early.remaining) == 5
-    assert sum(isinstance(e, Queued) for e in early.subscription.drain()) == SLICE
+    assert early.subscription.drain() == [begun]
 
 
 async def test_what_loading_raises_comes_out():

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
+from tui.core.events import NOT_SHOWN
 from tui.core.quick.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class EarlyStart(NamedTuple):
     """The state of the run when the dashboard is ready."""
 
     subscription: Subscription
-    """Has every event since the first request was added."""
+    """Has every event of interest since the first request was added."""
     remaining: Sequence[DownloadRequest]
     """Requests that are still to be added."""
 
@@ -44,7 +45,7 @@ async def start_early(
         load: imports the dashboard; its exceptions propagate.
         interrupts: an interrupt ends it early.
     """
-    subscription = service.subscribe()
+    subscription = service.subscribe(NOT_SHOWN)
     loading = asyncio.ensure_future(asyncio.to_thread(load))
     signalled = asyncio.ensure_future(interrupts.arrived.wait())
     added = 0

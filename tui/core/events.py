@@ -206,3 +206,6 @@ class RunNotice(EngineEvent):
 Event = DownloadEvent | EngineEvent
 Kinds = frozenset[type[Event]]
 """Event classes that a subscriber does not want (``service.subscribe``)."""
+NOT_SHOWN: Kinds = frozenset({Queued})
+"""Events that a dashboard does not show: its list and its numbers are polled. A long
+list would make as many as it has lines."""

@@ -95,13 +95,16 @@ class Notifications:
 
 def _worded_ids(events: Iterable[Event]) -> list[int]:
     """Return the downloads of the events that the log words and not only counts."""
-    seen: Counter[type[Event]] = Counter()
+    seen: dict[type[Event], int] = {}
     ids: list[int] = []
     for event in events:
-        if isinstance(event, DownloadEvent) and not isinstance(event, Queued):
-            seen[type(event)] += 1
-            if seen[type(event)] <= MAX_LINES_A_TICK:
-                ids.append(event.id)
+        # Some thousand a second: a Counter and two isinstance() took twice the time.
+        kind = type(event)
+        number = seen[kind] = seen.get(kind, 0) + 1
+        if number > MAX_LINES_A_TICK or kind is Queued:
+            continue
+        if isinstance(event, DownloadEvent):
+            ids.append(event.id)
     return ids
 
 

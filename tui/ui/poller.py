@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tui.core.download import ACTIVE, DownloadState
+from tui.core.events import NOT_SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +49,7 @@ class EnginePoller:
         self._counted = 0
         """Events since then."""
         self._is_flood = False
-        self._subscription = service.subscribe()
+        self._subscription = service.subscribe(NOT_SHOWN)
         self.snapshot: EngineSnapshot = service.snapshot()
 
     def listen_to(self, subscription: Subscription) -> None:
