@@ -155,6 +155,29 @@ def test_pause_toggles_and_undo_reverts_either(context):
         assert states(context)[RUNNING] is state
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ("pause", "pause", _S.QUEUED),
+        ("cancel", "retry", _S.QUEUED),
+        ("cancel", "cancel", _S.CANCELLED),
+    ],
+)
+def test_a_second_key_acts_on_the_download_of_the_first(first, second, expected):
+    service = FakeService(concurrency=2)
+    for name in ("a.iso", "b.iso"):
+        service.put(name, _S.DOWNLOADING, size=100, speed=1.0)
+    context = FakeContext(service)
+    assert not context.list.model.is_placed
+
+    context.run(first)
+    context.list.refresh_order()
+    assert context.list.cursor_row.name == "a.iso"
+    context.run(second)
+
+    assert [row.state for row in service.rows([0, 1])] == [expected, _S.DOWNLOADING]
+
+
 def test_pause_resumes_only_if_all_marked_are_paused():
     context = mixed(9)
     context.run("mark_all", "pause")

@@ -43,10 +43,14 @@ class StateActions:
     def _reject(self, message: str) -> None:
         self._context.notify(message, severity="warning")
 
+    def _keep_cursor(self) -> None:
+        self._context.list.model.stay_on(self._scope.ids)
+
     # -- cancel ----------------------------------------------------------------------
 
     def cancel(self) -> None:
         """Cancel the chosen downloads, after a question if they are many."""
+        self._keep_cursor()
         ids = self._scope.in_states(self._scope.ids, *UNFINISHED)
         if len(ids) > ASK_ABOVE:
             self.ask_to_cancel(ids, f"Cancel {count(len(ids))} downloads")
@@ -108,6 +112,7 @@ class StateActions:
 
     def pause(self) -> None:
         """Pause the chosen downloads, or resume them if all are paused."""
+        self._keep_cursor()
         chosen = self._scope.ids
         ids = self._scope.in_states(chosen, *UNFINISHED - {_S.PAUSED})
         if ids:
@@ -143,6 +148,7 @@ class StateActions:
 
     def retry(self) -> None:
         """Queue failed, waiting and cancelled downloads again."""
+        self._keep_cursor()
         chosen = self._scope.ids
         cancelled = self._scope.in_states(chosen, _S.CANCELLED)
         failed = self._scope.in_states(chosen, _S.FAILED, _S.WAITING)

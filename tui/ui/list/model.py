@@ -2,7 +2,8 @@
 
 The cursor belongs to a download, not to a line: it stays on its download when the list
 is sorted, filtered or grows, and the list never moves under a key press. Until the user
-moves it, it stays at the top and shows running downloads one after another.
+moves it or acts on its download, it stays at the top and shows running downloads one
+after another.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tui.core.quick.named_tuple import NamedTuple
 from tui.ui.list.selection import Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Container, Generator
 
     from tui.core.download import DownloadId
     from tui.core.listing.query import ActivityGroups, FailureGroup
@@ -127,7 +128,7 @@ class ListModel:
         self.cursor = 0
         """Index of the line under the cursor; 0 if the list is empty."""
         self.is_placed = False
-        """Whether the user has moved the cursor."""
+        """Whether the user has moved the cursor, or acted on the download under it."""
         self._shown = _Shown()
         self._target: int | None = None
         """The line to which the cursor goes once it is listed."""
@@ -476,6 +477,17 @@ class ListModel:
             return self.ids.index(id)
         except ValueError:
             return default
+
+    def stay_on(self, ids: Container[DownloadId]) -> None:
+        """Keep the cursor on its download if the user acts on it.
+
+        The next key is meant for the same download, such as the one that resumes it.
+
+        Args:
+            ids: the downloads that the action applies to.
+        """
+        if self.cursor_id in ids:
+            self.is_placed = True
 
     def move_to(self, index: int, *, is_key: bool = True) -> bool:
         """Move the cursor to a line within the list.
