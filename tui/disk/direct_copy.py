@@ -1,4 +1,4 @@
-"""Copy data from a connection to a file in a thread, without passing the loop."""
+"""Copy data from a connection to a file in a thread, bypassing the event loop."""
 
 from __future__ import annotations
 
