@@ -93,7 +93,7 @@ def _has_saved_bytes(folder: Path) -> bool:
 
 
 async def test_downloads_outlive_the_terminal(server, command, tmp_path):
-    server.add("/0.bin", ResponseScript(body := b"x" * 1000, latency_s=0.2))
+    server.add("/0.bin", ResponseScript(body := b"x" * 1000))
     result = await command("-b", server.url("/0.bin"))
     assert result.status == 0, result.err
     pid = command.pid

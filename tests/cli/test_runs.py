@@ -182,13 +182,17 @@ async def test_output_on_stdout_is_the_verified_file(tmp_path: Path) -> None:
     assert saved_in(tmp_path) == []
 
 
-async def test_failed_download_writes_nothing_to_stdout(tmp_path: Path) -> None:
+@pytest.mark.parametrize("body", [LARGE, b"x" * 1000], ids=["large", "small"])
+async def test_failed_download_writes_nothing_to_stdout(
+    tmp_path: Path, body: bytes | Pattern
+) -> None:
     async with ScriptedServer() as server:
-        server.add("/file", ResponseScript(LARGE))
+        server.add("/file", ResponseScript(body))
         checksum = "sha-256=" + "0" * 64
         arguments = ("-O", "-", "--checksum", checksum, server.url("/file"))
         env = {"TMPDIR": f"{tmp_path}"}
         ended = await fetchtui(*arguments, cwd=tmp_path, env=env)
     assert (ended.status, ended.out) == (1, "")
-    assert "checksum" in ended.err
+    assert "checksum" in ended.err or "sha256" in ended.err
+    assert ".bad" not in ended.err
     assert saved_in(tmp_path) == []

@@ -308,7 +308,9 @@ def _stdout_settings(settings: Settings, stack: ExitStack) -> Settings:
 
     check_stdout()
     directory = stack.enter_context(TemporaryDirectory("stdout"))
-    return settings._replace(output_dir=directory, folders=(), unpack=False)
+    return settings._replace(
+        output_dir=directory, folders=(), unpack=False, keeps_corrupt=False
+    )
 
 
 def _open_session(

@@ -281,6 +281,8 @@ def _read(_context: click.Context, parameter: click.Parameter, value: Any) -> An
         reason = sanitize(str(error))
         if option.key == "segments" and ":" in str(value):
             reason += "; for a proxy, as with curl -x, use --proxy URL"
+        elif option.key == "concurrency" and "/" in str(value):
+            reason += "; to resume, as with aria2c -c, leave it out"
         raise click.BadParameter(reason) from None
 
 

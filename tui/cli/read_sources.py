@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import click
 
+from tui.cli.subcommands import SUBCOMMANDS
 from tui.core.errors import ErrorKind, PermanentError
 from tui.core.quick.pattern import late_pattern
 from tui.core.rules.exit_status import USAGE_ERROR
@@ -37,6 +40,7 @@ def load_requests(
     """
     from tui.sources.load import load_sources
 
+    _check_command(line.sources)
     notes: list[str] = []
     requests, errors = load_sources(
         line.sources,
@@ -55,6 +59,22 @@ def load_requests(
     if errors:
         sys.exit(USAGE_ERROR)
     return requests
+
+
+def _check_command(sources: Sequence[str]) -> None:
+    """Explain a misspelt subcommand, which would be read as the name of a list.
+
+    Raises:
+        UsageError: the first source is one, and no file has this name.
+    """
+    word = sources[0] if sources else ""
+    if not word.isalpha() or os.path.lexists(word):
+        return
+    close = get_close_matches(word, SUBCOMMANDS, 1, 0.7)
+    if close:
+        raise click.UsageError(
+            f"no command or list {word!r}; did you mean 'fetchtui {close[0]}'?"
+        )
 
 
 def settings_for_pages(sources: Sequence[str]) -> Settings:

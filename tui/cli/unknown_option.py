@@ -43,6 +43,26 @@ _HINTS: dict[str, str] = {
         "certificates are always verified; --ca-file FILE adds one to trust",
     ),
     "-K": "give the list as an argument: fetchtui LIST",
+    **dict.fromkeys(
+        ("-N", "--timestamping", "-z", "--time-cond", "--conditional-get"),
+        "use --on-exists newer to replace a file only by a newer one",
+    ),
+    **dict.fromkeys(
+        ("--http-user", "--http-passwd", "--http-password"),
+        "use -u NAME, which asks for the password, or --netrc",
+    ),
+    **dict.fromkeys(
+        ("--max-overall-download-limit", "--max-download-limit"),
+        "use --limit-rate RATE",
+    ),
+    **dict.fromkeys(("--enable-rpc", "--rpc-listen-port"), "use --rpc [HOST:]PORT"),
+    **dict.fromkeys(("--load-cookies", "--cookie"), "use --cookies FILE"),
+    **dict.fromkeys(("--tries", "--max-tries"), "use --retries N"),
+    "-t": "use --retries N or --timeout SECONDS",
+    **dict.fromkeys(("--silent", "-S", "--show-error"), "use -q to print errors only"),
+    "-D": "use -b to download in the background",
+    "--daemon": "use -b to download in the background",
+    "-V": "use --version",
 }
 """What to use instead of options of aria2, curl and wget."""
 
@@ -62,6 +82,7 @@ def explain_unknown(error: click.NoSuchOption, *, has_hints: bool) -> click.Usag
     known = (
         [flag for option in command.params for flag in option.opts] if command else []
     )
+    known += error.ctx.help_option_names if error.ctx is not None else []
     known = [flag for flag in known if flag.startswith("--")]
     close = get_close_matches(name, known, 1, _CLOSE) if len(name) > 2 else []
     hint = f"; did you mean {close[0]!r}?" if close else ""

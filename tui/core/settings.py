@@ -258,6 +258,8 @@ class Settings(NamedTuple):
     """Adjust ``concurrency`` automatically, from measured throughput and errors."""
     log_file: Path | None = None
     """File for a line per event, with secrets masked."""
+    keeps_corrupt: bool = True
+    """Keep a file with a wrong checksum as ``NAME.bad``."""
 
     def __repr__(self) -> str:
         """Leave out what may have secrets: all headers, and the rules for hosts."""

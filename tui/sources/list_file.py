@@ -37,7 +37,10 @@ _SNIFF_SIZE = 65536
 
 _COMMAND = late_pattern(r"(?<![A-Za-z0-9+.-])https?://|\b(?:curl|wget2?|aria2c|xh)\s")
 """A command, or code with a URL in it, where the name of a list is expected."""
-_BARE_HOST = late_pattern(r"[\w-]+(\.[\w-]+)+(:\d+)?(/.*)?", re.ASCII)
+_BARE_HOST = late_pattern(
+    r"([\w-]+(\.[\w-]+)+(:\d+)?|localhost(:\d+)?)(/.*)?", re.ASCII
+)
+_ONE_SLASH = late_pattern(r"https?:/?[^/]", re.ASCII | re.IGNORECASE)
 _IS_TEXT = late_pattern(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://|[a-z-]{1,40}=")
 _KINDS = {
     ".csv": "csv",
@@ -60,6 +63,18 @@ _UNSUPPORTED = (".torrent",)
 
 
 _DEFAULTS = ReadOptions()
+
+
+def _missing(path: str, suffix: str) -> str:
+    """Say that a file is missing, or what is wrong with what was meant as a URL."""
+    if path.startswith("magnet:"):
+        return "magnet links are not supported; use an http or https URL"
+    if _ONE_SLASH.match(path):
+        return "no such file; a URL begins with two slashes, as in https://"
+    is_list = suffix in LIST_SUFFIXES and "/" not in path
+    if _BARE_HOST.fullmatch(path) and not is_list:
+        return "no such file; if it is a URL, write https:// in front"
+    return "no such file"
 
 
 def list_suffix(name: str) -> str:
@@ -91,10 +106,7 @@ def load_file(
     except FileNotFoundError:
         # A mistyped URL may contain a password.
         where = display_url(path, 200)
-        reason = "no such file"
-        if _BARE_HOST.fullmatch(path):
-            reason += "; if it is a URL, write https:// in front"
-        yield BadRequestLine(where, reason)
+        yield BadRequestLine(where, _missing(path, suffix))
     except IsADirectoryError:
         yield BadRequestLine(where, "is a directory; name a list file in it")
     except PermissionError:

@@ -186,13 +186,14 @@ class _BackgroundProcess:
         """Restore the session, add the new requests and save everything."""
         restored = session_text(await self._session.restore())
         new = await self._session.new_requests(self._order.requests)
+        now = service.snapshot()
+        # Counted before they start: a small one may end before this is reported.
+        todo = now.total - sum(now.counts[state] for state in ENDED) + len(new)
         await _add(service, new)
         unsaved = await self._session.flush()
-        now = service.snapshot()
-        ended = sum(now.counts[state] for state in ENDED)
         return Started(
             os.getpid(),
-            now.total - ended,
+            todo,
             restored,
             unsaved,
             now.output_dir,

@@ -75,6 +75,10 @@ class Finisher:
         try:
             await self._verify(job, part, size, server_digest)
         except IntegrityError as error:
+            if not context.settings.keeps_corrupt:
+                await _uninterrupted(context.writer.discard(part))
+                context.registry.set_received(download, 0)
+                raise
             keeping = context.writer.keep_as(part, target.name + BAD)
             try:
                 kept = await _uninterrupted(keeping)
@@ -210,6 +214,10 @@ class Finisher:
     ) -> None:
         """Keep the bytes of a small file that are not the expected ones as ``.bad``."""
         if not isinstance(error, IntegrityError):
+            self._outcome.stored(job, file, error)
+            return
+        if not self._context.settings.keeps_corrupt:
+            error = IntegrityError(error.kind, f"{error}{source}")
             self._outcome.stored(job, file, error)
             return
         self._context.writer.store(
