@@ -60,3 +60,10 @@ async def test_a_pane_that_was_open_in_the_last_run_is_in_the_first_frame(frames
     async with app.run_test(size=(120, 36)):
         pass
     assert "Log [L]" in frames[0]
+
+
+async def test_handlers_of_keys_are_loaded_by_the_first_key():
+    async with dashboard() as board:
+        assert board.main.used_actions is None
+        await board.press("j")
+        assert board.main.used_actions is board.main.actions

@@ -23,6 +23,7 @@ from textual.widgets import Input
 from textual.worker import WorkerFailed
 
 from tui.config.precedence import DashboardSettings
+from tui.core.download import DownloadState
 from tui.core.listing.query import DownloadQuery, View
 from tui.core.rules.exit_status import INTERRUPTED
 from tui.core.text.units import format_duration, use_units
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from tui.config.precedence import Resolved
     from tui.core.attachment import Attachment
     from tui.core.listing.history import SessionHistory
+    from tui.core.listing.query import FailureGroup
     from tui.core.postprocess import PostProcessor
     from tui.core.request import DownloadRequest
     from tui.core.service import DashboardService, Subscription
@@ -405,10 +407,14 @@ class DashboardApp(GuardedApp[int]):
 
 
 async def _print_summary(app: DashboardApp, service: DashboardService) -> None:
-    causes = await finish(service.by_cause_iter(DownloadQuery(View.FAILED)))
-    saved = app.main.actions.export.path
-    hint = app.main.exit_flow.hint
     now = service.snapshot()
+    causes: list[FailureGroup] = []
+    if now.counts[DownloadState.FAILED]:
+        # A pass over all downloads, for which nobody should wait in vain.
+        causes = await finish(service.by_cause_iter(DownloadQuery(View.FAILED)))
+    actions = app.main.used_actions
+    saved = None if actions is None else actions.export.path
+    hint = app.main.exit_flow.hint
     width = max(COLUMNS, app.size.width)
     print_summary(summary_lines(now, causes, service.rows, saved, hint, width))
 
@@ -439,7 +445,8 @@ async def _run(
         status = await app.run_async()
     if post_processor is not None:
         post_processor.use_terminal(None)
-    await app.main.actions.states.deletions.finish()
+    if app.main.used_actions is not None:
+        await app.main.used_actions.states.deletions.finish()
     if app.ui_state != loaded:
         # Leave no file behind if nothing was changed.
         await asyncio.to_thread(save_ui_state, ui_state_path(), app.ui_state)
