@@ -6,6 +6,8 @@ import asyncio
 import hashlib
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.integration.conftest import request_for, until
 from tui.core.diagnosis import QueueBlock, QueueStatus
 from tui.core.download import DownloadState as S
@@ -19,8 +21,6 @@ from tui.net.response import Response
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from tests.integration.conftest import Start
     from tui.demo.server import ScriptedServer
@@ -123,6 +123,38 @@ async def test_a_paused_download_keeps_its_bytes_and_its_position(
         engine.resume([0])
         await engine.wait_idle()
         assert engine.snapshot().counts[S.DONE] == 2
+
+
+@pytest.mark.parametrize("verb", ["pause", "cancel"])
+async def test_the_details_of_a_stopped_download_show_what_is_on_disk(
+    server: ScriptedServer, start: Start, verb: str
+) -> None:
+    server.add("/s", STUCK)
+    async with start(segments=2) as engine:
+        engine.add([request_for(server.url("/s"))])
+        await until(engine, lambda: engine.rows([0])[0].received > 2_000_000)
+        getattr(engine, verb)([0])
+        await until(engine, lambda: not engine._registry.running)
+        detail = engine.detail(0)
+    on_disk = sum(end - start for start, end in detail.finished)
+    assert on_disk == detail.row.received > 2_000_000
+    assert detail.validator == '"v1"'
+
+
+async def test_a_download_that_starts_over_shows_no_part_of_it(
+    server: ScriptedServer, start: Start
+) -> None:
+    changed = ResponseScript(body=BODY, etag='"v2"', stall_after=0)
+    server.add("/s", ResponseScript(body=BODY, etag='"v1"', first=[STUCK, changed]))
+    async with start(segments=1) as engine:
+        engine.add([request_for(server.url("/s"))])
+        await until(engine, lambda: engine.rows([0])[0].received > 1_000_000)
+        engine.pause([0])
+        engine.resume([0])
+        await until(engine, lambda: engine.rows([0])[0].received == 0)
+        engine.pause([0])
+        await until(engine, lambda: not engine._registry.running)
+        assert engine.detail(0).finished == ()
 
 
 async def test_pause_all_pauses_everything_and_resume_all_resumes_it(

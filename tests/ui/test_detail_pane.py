@@ -220,6 +220,20 @@ def test_the_attempts_end_with_the_successful_one():
     assert last.endswith("done")
 
 
+def test_after_a_restore_the_validator_is_unknown_and_not_missing():
+    restored = detail(
+        row=row(state=DownloadState.PAUSED, connections=0),
+        validator="",
+        http_version="",
+    )
+    text = as_text(sheet_lines(restored, 100))
+    assert "validator not known until it is requested again" in text
+    assert "HTTP 206  validator unknown" in as_text(pane_lines(restored, 60, 9))
+    without = restored._replace(http_version="HTTP/1.1")
+    assert "none; a resume starts from" in as_text(sheet_lines(without, 100))
+    assert "no validator" in as_text(pane_lines(without, 60, 9))
+
+
 def test_the_response_of_a_failure_has_no_validator():
     assert "validator" not in as_text(sheet_lines(FAILED, 90))
 

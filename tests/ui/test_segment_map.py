@@ -63,6 +63,14 @@ def test_a_body_of_unknown_length_has_no_map():
     assert "unknown" in line_text(map_lines(unknown, 40, 2)[0])
 
 
+def test_parts_on_disk_that_are_not_known_are_not_drawn_as_missing():
+    restored = row(state=DownloadState.PAUSED, received=70 * MB, connections=0)
+    paused = detail(row=restored, finished=(), segments=())
+    assert line_text(map_lines(paused, 60, 2)[0]).startswith("Map appears when")
+    new = detail(row=restored._replace(received=0), finished=(), segments=())
+    assert line_text(map_lines(new, 8, 1)[0]) == "░░░░░░░░"
+
+
 def test_the_map_wraps_into_lines_of_the_given_width():
     lines = map_lines(detail(row=row(size=10 * MB)), 7, 3)
     assert [len(line_text(line)) for line in lines] == [7, 7, 7]

@@ -96,7 +96,8 @@ class DetailSnapshot(NamedTuple):
     part_path: str
     mirrors: tuple[str, ...]
     finished: tuple[tuple[int, int], ...]
-    """Half-open ranges that are on disk."""
+    """Half-open ranges that are on disk, as far as known: after a restore they are
+    not."""
     segments: tuple[SegmentSnapshot, ...]
     """Ranges that are being received."""
     attempts: tuple[AttemptSnapshot, ...]
@@ -106,6 +107,7 @@ class DetailSnapshot(NamedTuple):
     validator: str
     """The validator of a resume: an ETag or a date, or "" without one."""
     http_version: str
+    """Of the last response, or "" if it is not known, and its validator neither."""
     checksum: str
     """Expected, as ``sha256=HEX``, or ""."""
     checksum_state: str

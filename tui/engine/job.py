@@ -54,6 +54,8 @@ class TransferSummary(NamedTuple):
     http_version: str = ""
     speeds: tuple[float, ...] = ()
     """Bytes per second of each second, oldest first."""
+    finished: tuple[tuple[int, int], ...] = ()
+    """Half-open ranges that are in the part file."""
 
 
 class Failure(NamedTuple):

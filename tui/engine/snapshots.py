@@ -150,16 +150,18 @@ class SnapshotBuilder:
         limiter = job.limiter if job is not None else None
         now = context.clock.monotonic()
         checksum = download.request.checksum
+        summary = registry.summary(download)
         finished: tuple[tuple[int, int], ...] = ()
         if transfer is not None:
             finished = transfer.finished_ranges()
         elif download.state is DownloadState.DONE and download.size:
             finished = ((0, download.size),)
+        elif download.received:
+            finished = summary.finished
         path = os.path.join(self._output_dir, download.directory, download.name)
         attempts = tuple(registry.attempts.get(id, ()))
         if download.state in ACTIVE and download.attempt:
             attempts += (AttemptSnapshot(download.attempt, context.clock.wall(), ""),)
-        summary = registry.summary(download)
         headers = request_headers(context.session, download, download.url)
         return DetailSnapshot(
             row=registry.row(download, now, context.settings.retries + 1),

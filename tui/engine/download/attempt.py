@@ -587,6 +587,8 @@ class DownloadWorker:
         except BaseException:
             if transfer is not None and part.is_open:
                 await transfer.checkpointer.save()
+                # Again: the last writes have added to its ranges.
+                registry.keep_summary(download, transfer.summary())
             raise
         finally:
             job.transfer = None

@@ -536,7 +536,11 @@ class Transfer:
         """Return what the details show of it, also after it has ended."""
         speeds = tuple(self._history.speeds)
         return TransferSummary(
-            self._headers, self._info.validator, self._http_version, speeds
+            self._headers,
+            self._info.validator,
+            self._http_version,
+            speeds,
+            self.finished_ranges(),
         )
 
     def finished_ranges(self) -> tuple[tuple[int, int], ...]:

@@ -101,8 +101,10 @@ def validator_text(detail: DetailSnapshot) -> str:
     """Return what a resume is validated by: ``etag``, ``date`` or ``no validator``."""
     if detail.row.state is DownloadState.DONE and not detail.validator:
         return ""  # it will not be resumed
+    if not detail.validator and not detail.row.status:
+        return "not requested yet"
     if not detail.validator:
-        return "no validator" if detail.row.status else "not requested yet"
+        return "no validator" if detail.http_version else "validator unknown"
     return "etag" if '"' in detail.validator else "date"
 
 
@@ -260,7 +262,10 @@ def _response_facts(detail: DetailSnapshot, width: int) -> list[Line]:
     status = f"{sanitize(detail.http_version)} {row.status}".strip()
     lines = _fact("status", status if row.status else "not requested yet", width)
     if 200 <= row.status < 300 and validator_text(detail):
-        value = sanitize(detail.validator) or "none; a resume starts from the beginning"
+        value = sanitize(detail.validator)
+        if not value and detail.http_version:
+            value = "none; a resume starts from the beginning"
+        value = value or "not known until it is requested again"
         lines += _fact("validator", value, width)
     if detail.checksum:
         style = _CHECKSUM_STYLES.get(detail.checksum_state, "dim")

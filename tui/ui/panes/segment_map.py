@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tui.core.download import DownloadState
+from tui.core.download import ACTIVE, DownloadState
 from tui.ui.panes.pane import Span
 
 if TYPE_CHECKING:
@@ -86,7 +86,8 @@ def map_lines(
 ) -> list[Line]:
     """Draw the map of one download as ``height`` lines of ``width`` cells.
 
-    For a body of unknown length, return a line of text instead.
+    If the length of the body is unknown, or which parts of it are on disk, return a
+    line of text instead.
     """
     size = detail.row.size
     if size is None:
@@ -95,6 +96,8 @@ def map_lines(
         return [[Span("empty file", "dim")]]
     # The part file is gone once the download is done, and its ranges with it.
     is_done = detail.row.state is DownloadState.DONE
+    if not is_done and _is_unknown(detail):
+        return [[Span("Map appears when it resumes", "dim")]]
     height = 1 if is_done else height  # it shows nothing more than that
     finished = [(0, size)] if is_done else _with_flight(detail)
     heads = [segment.at for segment in detail.segments]
@@ -103,6 +106,13 @@ def map_lines(
         _to_spans(cells[at : at + width], is_ascii=is_ascii)
         for at in range(0, len(cells), width)
     ]
+
+
+def _is_unknown(detail: DetailSnapshot) -> bool:
+    """Return True after a restore: only the resume record has the ranges then."""
+    row = detail.row
+    is_known = bool(detail.finished or detail.segments)
+    return bool(row.received) and row.state not in ACTIVE and not is_known
 
 
 def _with_flight(detail: DetailSnapshot) -> list[tuple[int, int]]:
