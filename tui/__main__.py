@@ -22,10 +22,36 @@ def main() -> None:
     except KeyboardInterrupt:
         # While it was still being loaded.
         sys.exit(130)
+    except SystemExit as end:
+        _exit_at_once(end.code)
+        raise
     finally:
         # The process ends: what is left goes with it.
         gc.freeze()
         gc.disable()
+
+
+def _exit_at_once(status: object) -> None:
+    """End the process without freeing all objects one by one, which takes 7 ms.
+
+    Does nothing if Python has more to do at its end than that: other threads, output
+    that cannot be written, a profiler.
+    """
+    import atexit
+    import os
+    import threading
+
+    is_watched = sys.getprofile() is not None or sys.gettrace() is not None
+    if not isinstance(status, int) or is_watched or threading.active_count() > 1:
+        return
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            return  # Python reports it
+    os._exit(status & 0xFF)
 
 
 def _has_shown_version() -> bool:

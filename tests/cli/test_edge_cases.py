@@ -131,6 +131,27 @@ def test_contradicting_options_are_named(tmp_path):
     assert told_twice in output_of
 
 
+def test_the_end_of_the_process_keeps_status_output_and_exit_functions(tmp_path):
+    (tmp_path / "start.py").write_text(
+        "import atexit, sys\n"
+        "atexit.register(print, 'at exit', flush=False)\n"
+        "sys.argv = ['fetchtui', 'no-such-list.txt', '--headless']\n"
+        "print('before')\n"
+        "from tui.__main__ import main\n"
+        "main()\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, tmp_path / "start.py"],
+        capture_output=True,
+        cwd=tmp_path,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+    assert (ended.returncode, ended.stdout) == (2, "before\nat exit\n")
+    assert "no-such-list.txt" in ended.stderr
+
+
 def test_ctrl_c_during_import_exits_with_130_silently(tmp_path):
     (tmp_path / "start.py").write_text(
         "import sys, types\n"

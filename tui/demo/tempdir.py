@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,6 +16,8 @@ class TemporaryDirectory:
     _open: ClassVar[set[TemporaryDirectory]] = set()
 
     def __init__(self, name: str = "demo") -> None:
+        import tempfile  # late, since runs without such a directory import this too
+
         self.path = Path(tempfile.mkdtemp(prefix=f"fetchtui-{name}-"))
         self._open.add(self)
 
@@ -26,10 +26,15 @@ class TemporaryDirectory:
 
     def __exit__(self, *error: object) -> None:
         self._open.discard(self)
-        shutil.rmtree(self.path, ignore_errors=True)
+        self._remove()
 
     @classmethod
     def remove_all(cls) -> None:
         """Remove all open directories, ignoring errors."""
         for directory in cls._open:
-            shutil.rmtree(directory.path, ignore_errors=True)
+            directory._remove()
+
+    def _remove(self) -> None:
+        import shutil
+
+        shutil.rmtree(self.path, ignore_errors=True)
