@@ -152,26 +152,3 @@ def test_each_os_error_has_its_kind(code, kind):
     assert error.kind == kind
     assert "\x1b" not in str(error)
     assert ("1.50 KB more needed" in str(error)) == (kind == "disk_full")
-
-
-@pytest.mark.parametrize("kept", [set(), {0}, {2}, {1, 4}, set(range(6))])
-def test_all_given_descriptors_are_closed_and_no_other(tmp_path, monkeypatch, kept):
-    ranges = []
-    real = os.closerange
-
-    def close_range(first, behind):
-        assert 0 <= first < behind, "an empty range may close everything"
-        ranges.append((first, behind))
-        real(first, behind)
-
-    monkeypatch.setattr(os, "closerange", close_range)
-    fds = [os.open(tmp_path, os.O_RDONLY) for _ in range(6)]
-    platform.close_all(fd for number, fd in enumerate(fds) if number not in kept)
-    for number, fd in enumerate(fds):
-        if number in kept:
-            os.close(fd)
-        else:
-            with pytest.raises(OSError, match="Bad file descriptor"):
-                os.fstat(fd)
-    closed = {fd for first, behind in ranges for fd in range(first, behind)}
-    assert closed == {fd for n, fd in enumerate(fds) if n not in kept}

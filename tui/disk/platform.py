@@ -16,7 +16,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from typing_extensions import Buffer
 
@@ -114,25 +114,6 @@ def link_unnamed(fd: int, name: str, dir_fd: int) -> None:
     """
     # Through /proc, because AT_EMPTY_PATH needs a capability before Linux 6.10.
     os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=dir_fd, follow_symlinks=True)
-
-
-def close_all(fds: Iterable[int]) -> None:
-    """Close descriptors, neighbors in one call; errors are ignored.
-
-    Each call hands the interpreter's lock over, which costs more than closing.
-
-    Args:
-        fds: open, all different, and used by nobody else.
-    """
-    runs: list[tuple[int, int]] = []
-    for fd in sorted(fds):
-        if runs and runs[-1][1] == fd:
-            runs[-1] = runs[-1][0], fd + 1
-        else:
-            runs.append((fd, fd + 1))
-    # Never an empty one: some versions of Python would close everything.
-    for first, behind in runs:
-        os.closerange(first, behind)
 
 
 def _rename_if_free(old: str, new: str, dir_fd: int) -> None:

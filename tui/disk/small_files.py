@@ -205,7 +205,8 @@ class SmallFileBatch(Batch):
         finally:
             # Not before: closing releases the lock, and until the rename another
             # process could mistake a part file for one to continue.
-            platform.close_all(file.fd for file in written)
+            for file in written:
+                os.close(file.fd)
             _OPEN_FILES.end()
 
     def _write_some(
