@@ -49,6 +49,14 @@ def test_the_end_of_a_run_with_failures_names_the_next_steps():
     assert "300 of 304, 3 failed, 1 cancelled." in ending(service)
 
 
+def test_the_end_of_a_run_with_only_cancelled_downloads_names_the_key_that_shows_them():
+    service = FakeService()
+    service.put("gone", _S.CANCELLED)
+    assert ending(service) == (
+        "✓ Finished: 0 of 1, 1 cancelled. 7 shows them, a adds more, q quits"
+    )
+
+
 @pytest.mark.parametrize("size", [(120, 36), (80, 24), (60, 15)])
 async def test_the_end_stays_until_something_new_begins(size):
     service = FakeService()

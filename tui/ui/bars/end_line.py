@@ -63,7 +63,7 @@ def _keys(now: EngineSnapshot, *, is_short: bool) -> Line:
         ]
     elif now.counts[_S.CANCELLED]:
         steps = [
-            ("view_failed", "shows", "shows them"),
+            ("view_cancelled", "shows", "shows them"),
             ("add", "adds", "adds more"),
             ("quit", "quits", "quits"),
         ]
