@@ -32,9 +32,35 @@ def test_waiting_counts_as_queued_and_paused_is_shown():
 
 
 def test_with_nothing_running_it_says_what_became_of_it():
-    lines = quit_summary(IDLE)
-    assert lines[0] == "Nothing is running. 12 done."
-    assert lines[1].startswith("3 failed")
+    assert quit_summary(IDLE) == [
+        "Nothing is running. 12 done, 3 failed.",
+        "Partial files are kept, where there are any.",
+    ]
+    cancelled = engine(counts=(0, 0, 0, 0, 0, 0, 0, 0, 1))
+    assert quit_summary(cancelled)[0] == "Nothing is running. 1 cancelled."
+    done = engine(counts=(0, 0, 0, 0, 0, 0, 12, 0, 0))
+    assert quit_summary(done) == ["Nothing is running. 12 done."]
+    assert quit_summary(engine(counts=(0,) * 9)) == ["Nothing is running."]
+
+
+async def test_the_demo_does_not_promise_to_keep_partial_files():
+    app = Caller(QuitScreen(IDLE, "Demo progress is not saved.", keeps_files=False))
+    async with app.run_test(size=(80, 24)):
+        text = on_screen(app)
+    assert "3 failed" in text
+    assert "Partial files" not in text
+
+
+async def test_the_background_is_offered_only_while_something_is_left_to_do():
+    async with Caller(QuitScreen(engine(), can_detach=True)).run_test() as pilot:
+        assert "b  Continue in the background" in on_screen(pilot.app)
+    app = Caller(QuitScreen(IDLE, can_detach=True))
+    async with app.run_test() as pilot:
+        assert "Continue" not in on_screen(app)
+        await pilot.press("b")
+        await pilot.press("escape")
+        await pilot.pause()
+    assert app.answers == [None]
 
 
 @pytest.mark.parametrize("size", SIZES)

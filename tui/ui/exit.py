@@ -155,6 +155,7 @@ class ExitFlow:
                 snapshot,
                 self.hint,
                 is_saved=is_saved,
+                keeps_files=self.after.has_session,
                 can_detach=self.after.hand_over is not None,
             )
             self._host.ask(dialog, self._answer)

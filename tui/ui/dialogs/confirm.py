@@ -10,7 +10,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Button, Static
 
-from tui.core.download import ACTIVE, DownloadState
+from tui.core.download import ACTIVE, UNFINISHED, DownloadState
 from tui.core.text.sanitize import sanitize
 from tui.core.text.units import format_size
 from tui.ui.dialogs.dialog import Dialog
@@ -105,6 +105,7 @@ class QuitScreen(Dialog[str | None]):
         resume_hint: str = "",
         *,
         is_saved: bool = True,
+        keeps_files: bool = True,
         can_detach: bool = False,
     ) -> None:
         """Create the dialog.
@@ -113,17 +114,22 @@ class QuitScreen(Dialog[str | None]):
             snapshot: the run as it is now.
             resume_hint: how to resume it, as a sentence.
             is_saved: whether quitting saves the progress.
-            can_detach: whether the downloads can continue in the background.
+            keeps_files: whether partial files stay on disk; those of the demo do not.
+            can_detach: whether the downloads can continue in the background, if any
+                are left.
         """
         super().__init__()
-        self._can_detach = can_detach
+        self._keeps_files = keeps_files
+        self._can_detach = can_detach and bool(_unfinished(snapshot))
         self._snapshot = snapshot
         self._resume_hint = resume_hint
         self._quit_label = "Save progress and quit" if is_saved else "Quit"
 
     def compose_box(self) -> ComposeResult:
         """Lay out a summary of the run and the choices."""
-        for text in quit_summary(self._snapshot, self._resume_hint):
+        for text in quit_summary(
+            self._snapshot, self._resume_hint, keeps_files=self._keeps_files
+        ):
             yield Static(text, markup=False)
         with Vertical(classes="choices"):
             yield _choice("q", self._quit_label, "quit", width=28)
@@ -158,37 +164,49 @@ def _active(snapshot: EngineSnapshot) -> int:
     return sum(snapshot.counts[state] for state in ACTIVE)
 
 
-def quit_summary(snapshot: EngineSnapshot, resume_hint: str = "") -> list[str]:
-    """Return two or three lines on what quitting now means."""
+def _unfinished(snapshot: EngineSnapshot) -> int:
+    return sum(snapshot.counts[state] for state in UNFINISHED)
+
+
+def quit_summary(
+    snapshot: EngineSnapshot, resume_hint: str = "", *, keeps_files: bool = True
+) -> list[str]:
+    """Return one or two lines on what quitting now means."""
     counts = snapshot.counts
+    if not _unfinished(snapshot):
+        return _ended_summary(snapshot, keeps_files=keeps_files)
     active = _active(snapshot)
     waiting = counts[DownloadState.QUEUED] + counts[DownloadState.WAITING]
     paused = counts[DownloadState.PAUSED]
-    parts = [
-        f"{count(number)} {word}"
-        for number, word in (
-            (active, "active"),
-            (waiting, "queued"),
-            (paused, "paused"),
-        )
-        if number
-    ]
-    if not parts:
-        done = counts[DownloadState.DONE]
-        lines = [f"Nothing is running. {count(done)} done."]
-        failed = counts[DownloadState.FAILED]
-        if failed:
-            lines.append(f"{count(failed)} failed; their partial files are kept.")
-        return lines
+    parts = _counted((active, "active"), (waiting, "queued"), (paused, "paused"))
     left = max(0, snapshot.known_size - snapshot.known_received)
     sizes = [format_size(left)] if left else []
     if snapshot.unknown:
         sizes.append(f"{count(snapshot.unknown)} of unknown size")
     remaining = f", {' and '.join(sizes)} left" if sizes else ""
     return [
-        f"{', '.join(parts)}{remaining}.",
+        f"{parts}{remaining}.",
         resume_hint or "Progress is saved.",
     ]
+
+
+def _ended_summary(snapshot: EngineSnapshot, *, keeps_files: bool) -> list[str]:
+    counts = snapshot.counts
+    failed, cancelled = counts[DownloadState.FAILED], counts[DownloadState.CANCELLED]
+    parts = _counted(
+        (counts[DownloadState.DONE], "done"),
+        (failed, "failed"),
+        (cancelled, "cancelled"),
+    )
+    lines = [f"Nothing is running. {parts}." if parts else "Nothing is running."]
+    if (failed or cancelled) and keeps_files:
+        lines.append("Partial files are kept, where there are any.")
+    return lines
+
+
+def _counted(*numbers: tuple[int, str]) -> str:
+    """Return ``3 active, 5 queued`` without what there is none of."""
+    return ", ".join(f"{count(number)} {word}" for number, word in numbers if number)
 
 
 def _choice(key: str, label: str, id: str, *, width: int) -> Button:
