@@ -97,6 +97,17 @@ async def test_undo_in_the_same_iteration_as_the_cancel_is_safe(
     )
 
 
+async def test_the_peak_of_a_short_run_is_not_below_its_average(
+    server: ScriptedServer, start: Start
+) -> None:
+    server.add("/s", ResponseScript(body=BODY, etag='"v1"'))
+    async with start() as engine:
+        engine.add([request_for(server.url("/s"))])
+        await engine.wait_idle()
+        snapshot = engine.snapshot()
+    assert 0 < snapshot.average <= snapshot.peak
+
+
 async def test_cancelling_one_leaves_the_others_alone(
     server: ScriptedServer, start: Start
 ) -> None:

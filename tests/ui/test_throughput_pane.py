@@ -38,11 +38,12 @@ async def test_with_little_room_the_figures_stay():
     assert "342 MB/s" in text
 
 
-async def test_nothing_downloaded_yet_draws_an_empty_graph():
-    empty = engine(history=(), speed=0.0, average=0.0, peak=0.0)
+@pytest.mark.parametrize("history", [(), (0.0, 0.0)])
+async def test_nothing_downloaded_yet_draws_no_graph_and_no_axis(history):
+    empty = engine(history=history, speed=0.0, average=0.0, peak=0.0)
     lines = await shown(empty, size=(40, 8))
-    assert "⣿" not in "".join(lines)
-    assert "now 0 B/s" in "".join(lines)
+    assert "now 0 B/s" in lines[-2]
+    assert all(not line.strip("│ ") for line in lines[1:-2])
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])

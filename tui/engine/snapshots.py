@@ -78,6 +78,7 @@ class SnapshotBuilder:
         is_running = self._workers.active > 0
         busy_s = self._ticker.busy_s
         progress = self._ticker.totals.progress()
+        average = registry.fetched / busy_s if busy_s > 0 else 0.0
         return EngineSnapshot(
             counts=tuple(registry.counts),
             total=registry.total,
@@ -88,8 +89,9 @@ class SnapshotBuilder:
             known_received=registry.known_received,
             unknown=registry.unknown,
             speed=meter.fast.speed if is_running else 0.0,
-            average=registry.fetched / busy_s if busy_s > 0 else 0.0,
-            peak=meter.peak,
+            average=average,
+            # The first and the last second are rarely whole ones, and not in the meter.
+            peak=max(meter.peak, average),
             history=tuple(meter.history),
             eta_s=self._ticker.totals.eta_s,
             elapsed_s=busy_s,

@@ -71,6 +71,8 @@ class ThroughputGraph(Pane):
         rows = height - len(figures)
         if rows < 2:
             return figures[:height]
+        if not any(snapshot.history) and self._top <= 1.0:
+            return [*([[]] * rows), *figures]  # an axis would have no scale
         graph = axis_graph(
             snapshot.history,
             width,
