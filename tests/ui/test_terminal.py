@@ -123,6 +123,15 @@ def test_ctrl_c_twice_restores_the_terminal_and_exits_with_130(program):
     assert "\x1b[?1049l" in program.text
 
 
+def test_the_screen_is_erased_before_it_is_given_back(program):
+    program.press("\x03\x03")
+    program.drain(5)
+    assert program.process.wait(10) == 130
+    text = program.text
+    erased = text.index("\x1b[2J")
+    assert text.rindex("\x1b[?2026h") < erased < text.index("\x1b[?1049l")
+
+
 def test_a_closed_terminal_ends_the_program(program):
     program.close()
     assert program.process.wait(10) in (130, -signal.SIGHUP)

@@ -32,6 +32,7 @@ _IDLE_S = 0.1
 """Interval at which the end of the program is checked."""
 _PENDING_S = 0.02
 """The same while an ESC waits: it is a key, or the start of a sequence."""
+_ERASE = "\x1b[2J"
 MOVE_EVERY_S = 0.02
 """Mouse moves closer together than this are ignored."""
 
@@ -85,7 +86,9 @@ class GuardedDriver(LinuxDriver):
 
     def stop_application_mode(self) -> None:
         """Restore the normal screen."""
-        self.write(self.closing)
+        # A tmux window that has become narrower keeps what was cut off, and puts it
+        # into the scrollback together with the rest when the screen is given back.
+        self.write(self.closing + _ERASE)
         super().stop_application_mode()
 
     def write(self, data: str) -> None:
