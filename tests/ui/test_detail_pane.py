@@ -6,12 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.fake_service import FakeService
 from tests.support.lines import line_text
+from tests.ui.dashboards import dashboard
 from tests.ui.panes_builders import HOSTILE, MB, PaneApp, detail, drawn, row
 from tui.core.diagnosis import Diagnosis, Limit, LimitCause
 from tui.core.download import DownloadState
 from tui.messages import remedy
-from tui.ui.panes.detail import DetailPane
+from tui.ui.panes.detail import DetailPane, empty_lines
 from tui.ui.panes.detail_lines import pane_lines, progress_line, sheet_lines
 from tui.ui.panes.pane import line_width
 from tui.ui.style.format import cells, wrap
@@ -135,7 +137,7 @@ async def test_the_empty_pane_teaches():
     async with PaneApp(pane).run_test(size=(40, 8)):
         pane.show(None)
         text = "\n".join(drawn(pane))
-    assert "enter opens details, a adds URLs." in text
+    assert "enter opens all details." in text
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
@@ -232,6 +234,14 @@ def test_after_a_restore_the_validator_is_unknown_and_not_missing():
     without = restored._replace(http_version="HTTP/1.1")
     assert "none; a resume starts from" in as_text(sheet_lines(without, 100))
     assert "no validator" in as_text(pane_lines(without, 60, 9))
+
+
+@pytest.mark.parametrize("size", [(100, 30), (120, 36), (200, 60)])
+async def test_the_words_of_the_empty_pane_are_whole(size):
+    async with dashboard(FakeService(), size=size) as board:
+        text = board.text()
+    for words in empty_lines():
+        assert words in text
 
 
 def test_the_response_of_a_failure_has_no_validator():

@@ -22,9 +22,9 @@ def empty_lines() -> list[str]:
     """Return the text of the pane while there is no download under the cursor."""
     return [
         "No download under the cursor.",
-        "Move the cursor with up and down to see",
-        "the map, speed, address and errors here.",
-        f"{key_of('details')} opens details, {key_of('add')} adds URLs.",
+        "Up and down move the cursor.",
+        f"{key_of('details')} opens all details.",
+        f"{key_of('add')} adds URLs.",
     ]
 
 
