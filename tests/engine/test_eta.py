@@ -70,6 +70,13 @@ def test_a_steady_run_shows_an_eta_most_of_the_time(name: str) -> None:
     assert sum(r.eta_s is not None for r in late) >= 0.8 * len(late)
 
 
+def test_a_single_download_has_an_eta_as_soon_as_its_row_has() -> None:
+    run = Run("one", [File("http://a/x.iso", 10**8, 1e7)])
+    readings = Simulation(run).readings()
+    assert all(reading.eta_s for reading in readings)
+    assert worst_ratio(readings) <= 1.2
+
+
 def test_there_is_no_eta_while_a_kind_of_file_has_not_been_seen() -> None:
     (run,) = (run for run in RUNS if run.name == "big last")
     readings = Simulation(run).readings()

@@ -111,6 +111,10 @@ class RunTotals:
         is_warm = now - self._began_at >= _WARM_UP_S
         is_steady = now - self._vague_at >= _STEADY_S
         self.eta_s = seconds if is_warm and is_steady else None
+        if registry.pending == 1 and self.eta_s is None:
+            # Only one is left: the time that its row shows is that of the run.
+            ends = self._running_s(now)
+            self.eta_s = ends[0][0] if ends else None
 
     def _estimate(self, now: float) -> float | None:
         """Return the seconds left between two bounds, if these are close enough.
