@@ -116,6 +116,12 @@ def test_a_failed_row_says_why_in_full_where_it_fits_and_in_short_where_not():
     assert "failed 404" in line(service, id, 60)
     service.change(id, error="no such host", error_kind="unknown_host", status=0)
     assert "failed: no such host" in line(service, id, 120)
+    assert line(service, id, 60).endswith("  unknown host      ")
+    service.change(id, error="sha256 is " + 64 * "0", error_kind="checksum")
+    assert "failed: checksum" in line(service, id, 60)
+    for width in (59, 60):
+        assert line(service, id, width).rstrip().endswith("checksum")
+        assert cells(line(service, id, width)) == cells(line(every_state(), 0, width))
 
 
 def test_a_finished_row_shows_its_note():

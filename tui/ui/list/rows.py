@@ -229,9 +229,12 @@ def _reason(row: DownloadSnapshot, width: int) -> str:
     if row.status == 403:
         kind = "forbidden"
     short = " ".join([code, kind.replace("_", " ")]).strip()
-    if short:
-        return f"{word}: {short}"
-    return full if row.error else word
+    if not short:
+        return full if row.error else word
+    reason = f"{word}: {short}"
+    if row.state is _S.FAILED and not code and cells(reason) > width >= cells(short):
+        return short  # the glyph says that it failed
+    return reason
 
 
 def _note(row: DownloadSnapshot, columns: Columns) -> str:
@@ -378,10 +381,11 @@ def _middle(
         if width
     )
     room = max(0, room - 2)
-    if row.state in (_S.FAILED, _S.WAITING) and columns.bar:
-        return [
-            Piece("  " + fit(_reason(row, room), room), appearance_of(row.state).style)
-        ]
+    if row.state in (_S.FAILED, _S.WAITING) and (columns.bar or columns.status):
+        reason = _reason(row, room)
+        if columns.bar or cells(reason) <= room:
+            style = appearance_of(row.state).style
+            return [Piece("  " + fit(reason, room), style)]
     if row.state is _S.DONE and row.note and columns.bar:
         # A note is more useful than a full bar.
         return [Piece("  " + fit(_note(row, columns), room), "dim")]
