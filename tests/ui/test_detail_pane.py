@@ -236,6 +236,20 @@ def test_after_a_restore_the_validator_is_unknown_and_not_missing():
     assert "no validator" in as_text(pane_lines(without, 60, 9))
 
 
+@pytest.mark.parametrize("width", [40, 60, 120])
+async def test_folded_it_has_no_map_of_parts_that_are_not_known(width):
+    pane = DetailPane()
+    paused = row(state=DownloadState.PAUSED, connections=0, speed=0.0)
+    async with PaneApp(pane).run_test(size=(width, 8)) as pilot:
+        pane.is_folded = True
+        pane.show(detail(row=paused, finished=(), segments=()))
+        await pilot.pause()
+        (folded,) = drawn(pane)
+    assert len(folded) == width
+    assert "Map" not in folded
+    assert "train" in folded
+
+
 @pytest.mark.parametrize("size", [(100, 30), (120, 36), (200, 60)])
 async def test_the_words_of_the_empty_pane_are_whole(size):
     async with dashboard(FakeService(), size=size) as board:

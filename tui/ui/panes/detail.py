@@ -85,8 +85,9 @@ class DetailPane(Pane):
         left = [Span(" sel  ", "title")]
         if row.size:
             cells = min(40, max(8, width // 3))
-            left += map_lines(self._detail, cells, 1, is_ascii=self.is_ascii)[0]
-            left.append(Span(" "))
+            drawn = map_lines(self._detail, cells, 1, is_ascii=self.is_ascii)[0]
+            if line_width(drawn) == cells:  # otherwise words instead of a map
+                left += [*drawn, Span(" ")]
         left.append(Span(f"{glyph} ", appearance.style))
         right = [Span(f"  {percent(done_fraction(row))} of {format_size(row.size)}")]
         if row.error:
