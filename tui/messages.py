@@ -278,7 +278,7 @@ _DIAGNOSES: dict[LimitCause, Sentence] = {
     _C.PAUSED: "paused ({{pause}} to resume)",
     _C.BACKING_OFF: "retrying in {0:duration} ({{retry}} to retry now)",
     _C.QUEUE_PAUSED: "all downloads are paused ({{pause_all}} to resume)",
-    _C.HOST_BLOCKED: "the host asked to wait {0:.0f} more seconds",
+    _C.HOST_BLOCKED: "backing off from the host for {0:.0f} more seconds",
     _C.HOST_LIMITED: (
         "waiting: host limited to {0}, because it refused more ({{hosts}} to change)"
     ),
@@ -314,8 +314,8 @@ _QUEUE: dict[QueueBlock, Sentence] = {
     ),
     QueueBlock.PAUSED: "queue paused",
     QueueBlock.HOSTS_BACK_OFF: (
-        "a host asked to wait, {1:.0f}s",
-        "{0} hosts asked to wait, {1:.0f}s",
+        "backing off from a host, {1:.0f}s",
+        "backing off from {0} hosts, {1:.0f}s",
     ),
     QueueBlock.PER_HOST: "at the limit per host",
 }

@@ -400,6 +400,8 @@ def test_a_queued_download_gets_one_of_the_connections_of_a_large_file() -> None
     queue.has_free_slot = lambda: True
     assert queue.spare_connections(state) == -1
     queue.close_connection(state, is_extra=True)
+    # Another large file does not take it before the download starts.
+    assert queue.spare_connections(state) == 0
     assert drain(queue) == [1]
     assert queue.spare_connections(state) == 0
     # A cap of the user keeps it waiting: another connection would not help.

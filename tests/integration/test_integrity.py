@@ -296,6 +296,29 @@ async def test_a_stop_while_bad_bytes_get_their_name_leaves_no_progress(
     assert names(tmp_path / "out") == ["f.bad"]
 
 
+async def test_a_stop_while_bad_bytes_are_discarded_leaves_no_progress(
+    server: ScriptedServer, start: Start, tmp_path: Path, monkeypatch: Any
+) -> None:
+    real = DiskWriter.discard
+    began, may_end = asyncio.Event(), asyncio.Event()
+
+    async def discard(writer: DiskWriter, part: PartFile) -> None:
+        began.set()
+        await may_end.wait()
+        await real(writer, part)
+
+    monkeypatch.setattr(DiskWriter, "discard", discard)
+    server.add("/f", ResponseScript(LARGE, etag='"1"'))
+    async with start(keeps_corrupt=False) as engine:
+        engine.add([request_for(server.url("/f"), checksum=sha(b""))])
+        await asyncio.wait_for(began.wait(), 10)
+        assert engine.pause([0]) == [0]
+        may_end.set()
+        await until(engine, lambda: engine.snapshot().active == 0)
+        assert engine.rows([0])[0].received == engine.snapshot().received == 0
+    assert names(tmp_path / "out") == []
+
+
 @SIZES
 async def test_without_a_checksum_file_the_download_is_done_and_noted(
     server: ScriptedServer, start: Start, body: bytes

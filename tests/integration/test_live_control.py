@@ -17,6 +17,7 @@ from tui.core.service import Deletion, KeepReason, Move
 from tui.demo.pattern import Pattern
 from tui.demo.script import RecordedRequest, ResponseScript
 from tui.disk.writer import DiskWriter
+from tui.engine.download.transfer import Checkpointer
 from tui.net.response import Response
 
 if TYPE_CHECKING:
@@ -41,6 +42,35 @@ async def test_a_higher_concurrency_starts_downloads_in_the_same_iteration(
         engine.set_concurrency(32)
         assert engine.snapshot().active == 32
         await server.until(lambda: server.open_connections == 32)
+
+
+async def test_a_download_that_is_being_paused_opens_no_connection(
+    server: ScriptedServer, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Checkpointer.save
+    may_end = asyncio.Event()
+
+    async def save(checkpointer: Checkpointer) -> None:
+        await may_end.wait()  # a slow disk: the engine ticks meanwhile
+        await real(checkpointer)
+
+    large = ResponseScript(Pattern(64 << 20), etag='"v1"', rate=1_000_000)
+    server.add("/s", large)
+    async with start(segments=4) as engine:
+        engine.add([request_for(server.url("/s"))])
+        await server.until(lambda: server.open_connections == 4)
+        monkeypatch.setattr(Checkpointer, "save", save)
+        engine.pause([0])
+        await server.until(lambda: server.open_connections == 0)
+        requests = len(server.requests)
+        engine.set_segments(8)
+        (transfer,) = engine._context.registry.running
+        transfer.adjust()
+        may_end.set()
+        await until(engine, lambda: engine.snapshot().active == 0)
+        await server.until(lambda: server.open_connections == 0)
+        assert len(server.requests) == requests
+        assert [o.extra for o in engine._context.queue.origins.values()] == [0]
 
 
 async def test_a_lower_concurrency_stops_no_running_download(

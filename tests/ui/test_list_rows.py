@@ -254,12 +254,12 @@ def test_a_finished_row_shows_its_average_speed_after_its_state():
         assert ("41.2 MB/s" in text) == (columns.eta > 0)
 
 
-def test_a_row_whose_host_asked_to_wait_says_so():
+def test_a_row_whose_host_is_left_alone_for_a_while_says_so():
     service = FakeService()
     id = service.put("a.iso", _S.QUEUED)
     (row,) = service.rows([id])
     blocked = row._replace(is_host_blocked=True)
-    for width, text in ((120, "waiting: host asked to wait"), (40, "waiting")):
+    for width, text in ((120, "waiting: backing off"), (40, "backing off")):
         pieces = row_pieces(blocked, columns_for(width), spinner=SPINNER)
         shown = "".join(piece.text for piece in pieces)
         assert text in shown

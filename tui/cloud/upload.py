@@ -185,10 +185,11 @@ class Uploader:
             CloudError: the store refuses it, or cannot be reached.
             OSError: the file cannot be read.
         """
-        stem, extension = split_extension(name)
+        folder, slash, last = name.rpartition("/")
+        stem, extension = split_extension(last)
         for number in range(_NUMBERS):
-            numbered = f"{stem} ({number}){extension}" if number else name
-            key = self._address.key(numbered)
+            numbered = f"{stem} ({number}){extension}" if number else last
+            key = self._address.key(f"{folder}{slash}{numbered}")
             try:
                 await self.put(path, key)
             except AlreadyThereError:

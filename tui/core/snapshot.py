@@ -61,7 +61,8 @@ class DownloadSnapshot(NamedTuple):
     """Limit learned for the host, for which a queued download waits; 0 if it does not
     wait for one."""
     is_host_blocked: bool = False
-    """A queued download waits because its host asked to wait (Retry-After)."""
+    """A queued download waits because its host is left alone for a while: it sent
+    Retry-After, or refused a whole burst."""
 
 
 class SegmentSnapshot(NamedTuple):
@@ -198,7 +199,7 @@ class OriginSnapshot(NamedTuple):
     failed: int
     speed: float
     blocked_s: float
-    """Seconds until the next request is allowed (Retry-After); 0 for now."""
+    """Seconds until the next request, after a refusal or Retry-After; 0 for now."""
     errors: int = 0
     """Attempts that failed, including those that were retried."""
     trouble: str = ""

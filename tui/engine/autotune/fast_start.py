@@ -96,6 +96,7 @@ class FastStart:
         self._full_at_s = now.now_s
         if HOST_CONNECTIONS < ceiling > now.allowed:
             return self._fill(now, ceiling, answered)
+        self.tick_s = TICK_S
         return self._measure(now, min(MAX_ROUND_S, max(MIN_ROUND_S, round_s)))
 
     def _fill(self, now: Observation, ceiling: int, answered: int) -> Decision | None:

@@ -76,8 +76,10 @@ class Finisher:
             await self._verify(job, part, size, server_digest)
         except IntegrityError as error:
             if not context.settings.keeps_corrupt:
-                await _uninterrupted(context.writer.discard(part))
-                context.registry.set_received(download, 0)
+                try:
+                    await _uninterrupted(context.writer.discard(part))
+                finally:
+                    context.registry.set_received(download, 0)
                 raise
             keeping = context.writer.keep_as(part, target.name + BAD)
             try:

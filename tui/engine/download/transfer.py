@@ -110,6 +110,7 @@ class Transfer:
         self._is_long = False
         """It takes so long that it gets more connections than its size suggests."""
         self._is_finishing = False
+        self._is_stopped = False
         """The bytes are complete: no more connections."""
         self._reader = SegmentReader(context, job, part)
         self._waits = self._reader.waits
@@ -392,7 +393,7 @@ class Transfer:
         Args:
             own: connections that the caller is about to open.
         """
-        if self._is_finishing or self._fatal is not None:
+        if self._is_finishing or self._is_stopped or self._fatal is not None:
             return
         now, gaps_only = self._context.clock.monotonic(), self._is_throttled()
         wanted = self._wanted()
@@ -463,6 +464,8 @@ class Transfer:
     async def _stop_all(self) -> None:
         """Stop every connection and wait for a checkpoint that is under way."""
         self._context.registry.keep_summary(self.download, self.summary())
+        # Until the last checkpoint is saved, it counts as running and is adjusted.
+        self._is_stopped = True
         self._reserve(0)
         tasks = list(self._tasks)
         for task in tasks:

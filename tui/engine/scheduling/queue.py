@@ -1,8 +1,8 @@
-"""The download queue: ordering, per-origin limits and Retry-After blocks.
+"""The download queue: ordering, per-origin limits and pauses after refusals.
 
-Each origin has its own queue, so that an origin that is at its cap or has sent
-Retry-After is passed over without searching through its downloads: taking the next
-download costs the same with 10 queued and with 100,000.
+Each origin has its own queue, so that an origin that is at its cap or is left alone for
+a while is passed over without searching through its downloads: taking the next download
+costs the same with 10 queued and with 100,000.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class OriginState:
         self.active = 0
         """Downloads from it that occupy a slot."""
         self.blocked_until = 0.0
-        """Monotonic time before which nothing may be requested (Retry-After)."""
+        """Monotonic time before which nothing is requested: Retry-After, or a pause."""
         self.learned_cap = 0
         """Its capacity in slots; 0 if it has not refused several downloads."""
         self.connections = 0
@@ -190,7 +190,7 @@ class DownloadQueue:
         self.remembered: Mapping[str, int] = {}
         """Caps learned in earlier runs, by origin; set it before anything is queued."""
         self.blocked: set[OriginState] = set()
-        """Origins blocked by Retry-After."""
+        """Origins from which nothing is requested for now."""
         self._ready: list[tuple[float, int, str]] = []
         """Heap of the first entry of each origin; one that is not its
         ``waiting.offered`` is out of date."""
@@ -235,7 +235,7 @@ class DownloadQueue:
         }
 
     def blocked_origins(self, now: float) -> set[str]:
-        """Return the origins that asked to wait, at ``now`` (monotonic)."""
+        """Return the origins that are left alone at ``now`` (monotonic)."""
         return {state.name for state in self.blocked if state.blocked_until > now}
 
     def limits_to_remember(self) -> dict[str, int]:
@@ -368,19 +368,24 @@ class DownloadQueue:
             spare = min(spare, HOST_CONNECTIONS - state.connections)
         if state.learned_cap:
             spare = min(spare, state.learned_cap - state.load)
-        spare = -1 if self._is_starved(state) else max(spare, 0)
+        if self._is_owed(state):
+            # One less also when it is free already: the download starts after all large
+            # files have been adjusted.
+            spare = -1 if state.load >= self.cap(state) else max(spare - 1, 0)
+        else:
+            spare = max(spare, 0)
         if state.connection_limit:
             spare = min(spare, state.connection_limit - state.connections)
         return spare
 
-    def _is_starved(self, state: OriginState) -> bool:
-        """Return True if its next download waits only for further connections."""
+    def _is_owed(self, state: OriginState) -> bool:
+        """Return True if its next download may start once a connection is free."""
         return (
             state.extra > 0
             and self.is_auto
             and not state.is_small
             and not state.blocked_until
-            and state.active < self.cap(state) <= state.load
+            and state.active < self.cap(state)
             and state.waiting.head() is not None
             and self.has_free_slot()
         )
@@ -432,7 +437,7 @@ class DownloadQueue:
         self.blocked.add(state)
 
     def lift_block(self, origin: str) -> None:
-        """Let downloads from ``origin`` start, although it asked to wait."""
+        """Let downloads from ``origin`` start, although it is to be left alone."""
         state = self.origins.get(origin)
         if state is not None and state in self.blocked:
             self.blocked.remove(state)

@@ -423,7 +423,7 @@ def _waits_for_host(row: DownloadSnapshot, room: int) -> str:
     """Return why a queued row does not start, in up to ``room`` cells if possible."""
     reason = f"host limited to {row.host_limit}"
     if row.is_host_blocked:
-        reason = "host asked to wait"
+        reason = "backing off"
     texts = (f"waiting: {reason}", reason)
     return next((text for text in texts if len(text) <= room), "waiting")
 
