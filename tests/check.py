@@ -1,7 +1,7 @@
 """Everything that must pass before a change is done: ``python -m tests.check``.
 
 Format, lint, types and layers run beside the collection of the tests; the tests run in
-two processes for each core, except those marked ``alone``, which follow one by one.
+three processes for each core, except those marked ``alone``, which follow one by one.
 Every step runs even if another one failed. No test is run a second time: one that fails
 now and then is fixed, or listed in ``tests/unsteady.py`` with the date and the reason.
 """
@@ -85,8 +85,8 @@ def main() -> int:
             stderr=subprocess.STDOUT,
         )
         steps = []
-        # Two processes for each core: tests often wait for timers and processes.
-        for name, command in tests(2 * (os.cpu_count() or 1)).items():
+        # Three processes for each core: tests often wait for timers and processes.
+        for name, command in tests(3 * (os.cpu_count() or 1)).items():
             steps.append(run(name, command))
             if name == "tests":
                 steps.append(_joined(beside, started))

@@ -177,6 +177,7 @@ async def test_the_detail_pane_names_the_changed_keys():
     keys = {"details": ["F6"], "add": ["i"]}
     async with dashboard(FakeService(), keys=keys) as board:
         shown = "\n".join(line.strip("│ ") for line in board.screen())
-        assert "F6 opens details, i adds URLs" in shown
+        assert "F6 opens all details." in shown
+        assert "i adds URLs." in shown
         assert "[F6]" in shown
         assert "[enter]" not in shown

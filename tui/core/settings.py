@@ -259,7 +259,7 @@ class Settings(NamedTuple):
     log_file: Path | None = None
     """File for a line per event, with secrets masked."""
     keeps_corrupt: bool = True
-    """Keep a file with a wrong checksum as ``NAME.bad``."""
+    """Keep a file with a wrong checksum as ``NAME.bad``; false for output to stdout."""
 
     def __repr__(self) -> str:
         """Leave out what may have secrets: all headers, and the rules for hosts."""
