@@ -117,8 +117,9 @@ async def test_the_next_run_does_not_ask_for_more_than_a_host_accepted(
         ours = [r for r in server.requests if r.path.startswith(f"/{name}/")]
         refused.append(sum(1 for r in ours if r.status == 429))
     assert refused[0] > 2
-    # A probe for one more slot may be refused.
-    assert refused[1] <= 1
+    # A probe for one more slot may be refused, and one download before it: towards its
+    # end, the first run may have been given a fifth slot as another one became free.
+    assert refused[1] <= 2
 
 
 async def test_remembered_limits_are_read_in_a_thread(tmp_path: Path) -> None:
