@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from tui.sources.page import FetchPage
     from tui.sources.readers.fields import Columns
+    from tui.sources.readers.lines import Readable
 
 Key: TypeAlias = str | tuple[str, str | None, str | None]
 
@@ -198,12 +200,16 @@ def _read_stdin(
     stdin: BinaryIO | None, options: ReadOptions
 ) -> Iterator[DownloadRequest | BadRequestLine]:
     from tui.sources.list_file import load_stream
+    from tui.sources.patient_stream import StandardInput
 
     if stdin is None:
         yield BadRequestLine("-", "there is no standard input")
         return
+    stream: Readable = stdin
     try:
-        yield from load_stream(stdin, "stdin", options)
+        with suppress(io.UnsupportedOperation):
+            stream = StandardInput(stdin)
+        yield from load_stream(stream, "stdin", options)
     except (OSError, ValueError) as error:
         # ValueError: the parent process closed it.
         yield BadRequestLine("stdin", f"cannot read: {sanitize(str(error), 200)}")

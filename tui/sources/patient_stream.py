@@ -1,4 +1,4 @@
-"""Read a file that may be a pipe or a device, without waiting for ever."""
+"""Read files that may be pipes or devices, so that the wait for data always ends."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import stat
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing import BinaryIO, Self
 
 WAIT_S = 30.0
 """Longest wait for data; a program that writes a list may take some seconds."""
+
+SIGNALS_S = 0.1
+"""Seconds after which a wait on standard input looks for signals."""
 
 
 class PatientStream:
@@ -65,3 +68,29 @@ class PatientStream:
             raise TimeoutError(
                 f"no data for {WAIT_S:.0f} s; use a file, or - for standard input"
             )
+
+
+class StandardInput:
+    """Standard input, whose reads notice every Ctrl+C.
+
+    Python notices a signal between two instructions, or if it interrupts a system call.
+    One that arrives after the last instruction and before the call blocks would stay
+    unnoticed until there is data, which may be never.
+
+    Raises:
+        OSError: the stream has no descriptor, or is closed.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        """Read from the stream's descriptor; nothing may have been read from it."""
+        self._descriptor = stream.fileno()
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes, or ``b""`` at the end.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        while not select.select([self._descriptor], [], [], SIGNALS_S)[0]:
+            pass  # a signal raises its exception here
+        return os.read(self._descriptor, size)
