@@ -6,6 +6,7 @@ import gc
 import ipaddress
 import itertools
 import os
+import signal
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 # compile Textual and fetchtui again, and start in 1 s instead of 0.4 s.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# What a script starts in the background ignores Ctrl+C, and so would all processes that
+# tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No deadline, because on a busy machine it fails correct examples. For a longer search:
 # HYPOTHESIS_PROFILE=thorough.

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -150,3 +153,30 @@ def test_a_hundred_thousand_lines_take_less_than_a_second():
     took_s = time.process_time() - before
     assert (len(requests), errors) == (100_000, [])
     assert took_s < 1
+
+
+def test_ctrl_c_between_two_reads_of_standard_input_is_noticed():
+    read = (
+        "import sys\n"
+        "from tui.sources.patient_stream import StandardInput\n"
+        "stream = StandardInput(sys.stdin.buffer)\n"
+        "while stream.read(1 << 20):\n"
+        "    print('read', flush=True)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", read],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process:
+        # Less than it asks for; the signal comes while it may be between two of them.
+        process.stdin.write(bytes(1 << 16))
+        process.stdin.flush()
+        process.stdout.readline()
+        process.stdin.write(bytes(1 << 16))
+        process.stdin.flush()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == -signal.SIGINT
