@@ -131,6 +131,18 @@ def test_contradicting_options_are_named(tmp_path):
     assert told_twice in output_of
 
 
+def run_script(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run ``start.py`` of a folder there, and return how it ended."""
+    return subprocess.run(
+        [sys.executable, folder / "start.py"],
+        capture_output=True,
+        cwd=folder,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+
+
 def test_the_end_of_the_process_keeps_status_output_and_exit_functions(tmp_path):
     (tmp_path / "start.py").write_text(
         "import atexit, sys\n"
@@ -140,14 +152,7 @@ def test_the_end_of_the_process_keeps_status_output_and_exit_functions(tmp_path)
         "from tui.__main__ import main\n"
         "main()\n"
     )
-    ended = subprocess.run(
-        [sys.executable, tmp_path / "start.py"],
-        capture_output=True,
-        cwd=tmp_path,
-        text=True,
-        check=False,
-        timeout=20,
-    )
+    ended = run_script(tmp_path)
     assert (ended.returncode, ended.stdout) == (2, "before\nat exit\n")
     assert "no-such-list.txt" in ended.stderr
 
@@ -162,11 +167,5 @@ def test_ctrl_c_during_import_exits_with_130_silently(tmp_path):
         "from tui.__main__ import main\n"
         "main()\n"
     )
-    ended = subprocess.run(
-        [sys.executable, tmp_path / "start.py"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=20,
-    )
+    ended = run_script(tmp_path)
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")

@@ -10,6 +10,7 @@ import pytest
 
 from tui.core.request import DownloadRequest
 from tui.core.settings import Settings
+from tui.disk.writer import DiskWriter
 from tui.engine import open_engine
 
 if TYPE_CHECKING:
@@ -18,6 +19,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tui.engine.engine import Engine
+
+
+def held(monkeypatch: pytest.MonkeyPatch, name: str) -> tuple[asyncio.Event, ...]:
+    """Let a method of the disk writer wait: its beginning, and what ends the wait."""
+    real = getattr(DiskWriter, name)
+    began, may_end = asyncio.Event(), asyncio.Event()
+
+    async def wait(writer: DiskWriter, *args: Any) -> Any:
+        began.set()
+        await may_end.wait()
+        return await real(writer, *args)
+
+    monkeypatch.setattr(DiskWriter, name, wait)
+    return began, may_end
 
 
 class Start(Protocol):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.conftest import request_for, until
+from tests.integration.conftest import held, request_for, until
 from tests.support.command import fetchtui
 from tui.core.download import DownloadState as S
 from tui.core.events import DownloadNotice, Verified
@@ -19,7 +19,6 @@ from tui.core.settings import OnExists, Verify
 from tui.demo.pattern import Pattern
 from tui.demo.script import ResponseScript
 from tui.demo.server import ScriptedServer
-from tui.disk.writer import DiskWriter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     from tests.integration.conftest import Start
     from tui.core.snapshot import DownloadSnapshot
-    from tui.disk.part_file import PartFile
     from tui.engine.engine import Engine
 
 SMALL = Pattern(5_000, seed=1).read()
@@ -276,15 +274,7 @@ async def test_bytes_that_contradict_a_checksum_file_are_kept_as_bad(
 async def test_a_stop_while_bad_bytes_get_their_name_leaves_no_progress(
     server: ScriptedServer, start: Start, tmp_path: Path, monkeypatch: Any, verb: str
 ) -> None:
-    real = DiskWriter.keep_as
-    began, may_end = asyncio.Event(), asyncio.Event()
-
-    async def keep_as(writer: DiskWriter, part: PartFile, name: str) -> str:
-        began.set()
-        await may_end.wait()
-        return await real(writer, part, name)
-
-    monkeypatch.setattr(DiskWriter, "keep_as", keep_as)
+    began, may_end = held(monkeypatch, "keep_as")
     server.add("/f", ResponseScript(LARGE, etag='"1"'))
     async with start() as engine:
         engine.add([request_for(server.url("/f"), checksum=sha(b""))])
@@ -299,15 +289,7 @@ async def test_a_stop_while_bad_bytes_get_their_name_leaves_no_progress(
 async def test_a_stop_while_bad_bytes_are_discarded_leaves_no_progress(
     server: ScriptedServer, start: Start, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    real = DiskWriter.discard
-    began, may_end = asyncio.Event(), asyncio.Event()
-
-    async def discard(writer: DiskWriter, part: PartFile) -> None:
-        began.set()
-        await may_end.wait()
-        await real(writer, part)
-
-    monkeypatch.setattr(DiskWriter, "discard", discard)
+    began, may_end = held(monkeypatch, "discard")
     server.add("/f", ResponseScript(LARGE, etag='"1"'))
     async with start(keeps_corrupt=False) as engine:
         engine.add([request_for(server.url("/f"), checksum=sha(b""))])

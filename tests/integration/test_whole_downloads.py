@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration.conftest import request_for, until
+from tests.integration.conftest import held, request_for, until
 from tui.core.diagnosis import QueueBlock, QueueStatus
 from tui.core.download import DownloadState as S
 from tui.core.events import (
@@ -25,7 +25,6 @@ from tui.core.request import Checksum
 from tui.core.settings import OnExists
 from tui.demo.pattern import Pattern
 from tui.demo.script import RecordedRequest, ResponseScript
-from tui.disk.writer import DiskWriter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from tests.integration.conftest import Start
     from tui.demo.script import Ranges
     from tui.demo.server import ScriptedServer
-    from tui.disk.part_file import PartFile
 
 BIG = Pattern(3_000_000, seed=1)
 
@@ -216,15 +214,7 @@ async def test_without_a_validator_nothing_is_continued(
 async def test_a_stop_while_useless_bytes_are_discarded_leaves_no_progress(
     server: ScriptedServer, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = DiskWriter.discard
-    began, may_end = asyncio.Event(), asyncio.Event()
-
-    async def discard(writer: DiskWriter, part: PartFile) -> None:
-        began.set()
-        await may_end.wait()
-        await real(writer, part)
-
-    monkeypatch.setattr(DiskWriter, "discard", discard)
+    began, may_end = held(monkeypatch, "discard")
     broken = ResponseScript(body=BIG, cut_after=2_000_000)
     server.add("/b", ResponseScript(body=BIG, first=[broken]))
     async with start() as engine:
