@@ -59,7 +59,7 @@ class Started:
 
     pid: int
     unfinished: int
-    """Downloads that are to be done, when it starts."""
+    """Downloads that were left to do when it started."""
     restored: str = ""
     """What was restored of an earlier run, or why not; "" for a new session."""
     unsaved: str = ""
