@@ -13,7 +13,7 @@ from tests.support.command import fetchtui
 from tests.support.until import until
 from tui.cloud import record, upload
 from tui.cloud.address import Address, from_path, parse_address
-from tui.cloud.errors import AlreadyThereError, CloudError
+from tui.cloud.errors import AlreadyThereError, CloudError, S3Error
 from tui.cloud.record import Origin
 from tui.cloud.store import explained, open_store, s3_options
 from tui.cloud.upload import Uploaded, Uploader, request_digest
@@ -101,6 +101,25 @@ def test_errors_have_no_details_of_requests():
     assert text == (
         "s3://bucket/pre/fix refused access; the credentials are wrong or expired"
     )
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        "performing PUT http://h:9/k in 2.401403s - HTTP error: error sending request",
+        "performing PUT http://h:4031/403/credentials - HTTP error: error connecting",
+    ],
+)
+def test_a_time_or_a_name_is_not_taken_for_a_refusal(detail):
+    assert "cannot be reached" in str(explained(RuntimeError(detail), ADDRESS))
+
+
+@pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])
+def test_a_refusal_is_recognised_by_its_status(status):
+    by_obstore = RuntimeError(f"Server returned non-2xx status code: {status}: ")
+    ours = S3Error(int(status[:3]), "")
+    for error in (by_obstore, ours):
+        assert "refused access" in str(explained(error, ADDRESS))
 
 
 @pytest.mark.parametrize(

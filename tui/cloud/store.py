@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import configparser
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,13 @@ _VARIABLES = {
     "gs": "GOOGLE_APPLICATION_CREDENTIALS",
     "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
 }
+_REFUSAL_CODES = (
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "ExpiredToken",
+    "AccessDenied",
+)
+_URL = re.compile(r"https?://\S+")
 _RETRIES = 3
 _RETRY_S = 60
 _TIMEOUT = "300s"
@@ -158,17 +166,11 @@ def explained(error: Exception, address: Address) -> CloudError:
     if "169.254.169.254" in text:
         # Where the credentials of a role are, and whatever answered there.
         return _without_credentials(address)
-    if any(
-        word in text
-        for word in (
-            "InvalidAccessKeyId",
-            "SignatureDoesNotMatch",
-            "ExpiredToken",
-            "AccessDenied",
-            "403",
-            "401",
-        )
-    ):
+    text = _URL.sub("", text)  # The name of an object may hold any word.
+    # A bare "403" may also stand in a time, a port or the name of an object.
+    refusals = ("status code: 401", "status code: 403", *_REFUSAL_CODES)
+    status = error.status if isinstance(error, S3Error) else 0
+    if status in (401, 403) or any(refusal in text for refusal in refusals):
         return CloudError(
             f"{where} refused access; the credentials are wrong or expired"
         )
