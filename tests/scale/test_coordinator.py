@@ -38,6 +38,8 @@ class FakePool:
         self.sent: list[tuple] = []
         self.reports: dict[str, WorkerStatus] = {}
         self._ended: list[Ended] = []
+        self.looks = 0
+        """How often the coordinator looked for leases that ended."""
 
     async def start(self):
         return None
@@ -58,6 +60,7 @@ class FakePool:
         self._ended.append(Ended(worker, lease, result))
 
     def ended(self):
+        self.looks += 1
         ended, self._ended = self._ended, []
         return ended
 
@@ -257,6 +260,26 @@ async def test_a_shard_can_be_cancelled_and_run_again(start):
     pool.end(running)
     assert not await task  # one shard stays cancelled
     assert job.snapshot().shards_done == 2
+
+
+@pytest.mark.parametrize("is_leased", [False, True])
+async def test_a_retried_shard_waits_for_its_lane(start, is_leased):
+    shards = [Shard(n, 0, (Piece(0, 0, 0, 10),)) for n in range(2)]
+    pool = FakePool("a", "b")
+    job, task, _ = start(pool, Layout(shards, [Lane()]))
+    await until(lambda: pool.leases)
+    cancelled, other = (0, 1) if is_leased else (1, 0)
+    assert job.cancel_shard(cancelled)
+    if is_leased:
+        await until(lambda: len(pool.leases) == 2)
+    assert job.retry_shard(cancelled)
+    number, looks = len(pool.leases), pool.looks
+    await until(lambda: pool.looks > looks + 2)
+    assert len(pool.leases) == number, "its host was requested twice at a time"
+    pool.end(other)
+    await until(lambda: len(pool.leases) == number + 1)
+    pool.end(cancelled)
+    assert await task
 
 
 async def test_a_shard_is_cancelled_while_its_generation_is_written(start, monkeypatch):

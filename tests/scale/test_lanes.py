@@ -112,6 +112,18 @@ def test_a_lost_shard_comes_back_first():
     assert leases.take("b") == shard
 
 
+def test_a_shard_that_is_put_back_does_not_free_its_lane():
+    leases = Leases(cut(buckets_of([300], 100), 100, 1, 0))
+    running = leases.take("a")
+    assert running is not None
+    withdrawn = leases.withdraw(1)
+    assert withdrawn is not None
+    leases.put_back(withdrawn)
+    assert leases.take("b") is None
+    leases.finish(running)
+    assert leases.take("b") == withdrawn
+
+
 def test_finished_and_withdrawn_shards_are_not_leased():
     layout = cut(buckets_of([300], 100), 100, 1, 0)
     leases = Leases(layout, finished=[0])

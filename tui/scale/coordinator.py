@@ -496,7 +496,7 @@ class Coordinator:
         if self._states.pop(shard, None) is None:
             return False
         self._lost[shard] = 0
-        self._leases.give_back(self._layout.shards[shard])
+        self._leases.put_back(self._layout.shards[shard])
         return True
 
     def snapshot(self) -> JobSnapshot:

@@ -103,8 +103,15 @@ class Leases:
         self._offer(shard.lane)
 
     def give_back(self, shard: Shard) -> None:
-        """Let a shard wait again, before the others of its lane."""
+        """Free the lane of a leased shard, which waits again, before the others."""
         self._worker_of.pop(shard.lane, None)
+        self.put_back(shard)
+
+    def put_back(self, shard: Shard) -> None:
+        """Let a shard that was withdrawn or has ended wait again, before the others.
+
+        Its lane may be in use by another shard, and stays so.
+        """
         self._waiting.setdefault(shard.lane, deque()).appendleft(shard)
         self._rows[shard.lane] = self._rows.get(shard.lane, 0) + shard.rows
         self._offer(shard.lane)
