@@ -117,6 +117,18 @@ async def test_finish_is_shown_and_escape_takes_it_back():
         assert board.app.return_value is None
 
 
+async def test_a_signal_while_finishing_keeps_what_waits_queued():
+    service = some_downloads()
+    async with dashboard(service) as board:
+        await choose_finish(board)
+        assert service.downloads[QUEUED].state is _S.PAUSED
+        board.app.stop()
+        await board.wait_idle()
+        assert board.app.return_value == 130
+        assert service.downloads[QUEUED].state is _S.QUEUED, "a later run must start it"
+        assert service.downloads[PAUSED].state is _S.PAUSED, "the user paused it"
+
+
 async def test_pausing_everything_while_finishing_does_not_quit():
     service = some_downloads()
     async with dashboard(service) as board:

@@ -388,6 +388,7 @@ class DashboardApp(GuardedApp[int]):
 
     def stop(self) -> None:
         """Quit because of a signal; progress is saved."""
+        self.main.exit_flow.resume_set_aside()
         self.exit(INTERRUPTED)
 
     @property

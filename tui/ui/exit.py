@@ -119,12 +119,18 @@ class ExitFlow:
 
     def quit(self) -> None:
         """Quit now; the caller of the dashboard saves the state."""
-        if self._set_aside:
-            # They were paused only so that nothing new starts. A later run must find
-            # them queued.
-            self._service.resume(self._set_aside)
+        self.resume_set_aside()
         status = 0 if self.is_attached else exit_status(self._service.snapshot())
         self._host.exit_app(status)
+
+    def resume_set_aside(self) -> None:
+        """Resume what was paused only so that nothing new starts.
+
+        A later run must find these downloads queued.
+        """
+        set_aside, self._set_aside = self._set_aside, None
+        if set_aside:
+            self._service.resume(set_aside)
 
     @property
     def is_finishing(self) -> bool:
@@ -133,9 +139,7 @@ class ExitFlow:
 
     def stay(self) -> None:
         """Do not quit when the running downloads have ended, and start others again."""
-        set_aside, self._set_aside = self._set_aside, None
-        if set_aside:
-            self._service.resume(set_aside)
+        self.resume_set_aside()
         self._host.notify("fetchtui stays open when running downloads finish")
 
     def ask(self) -> None:
@@ -202,8 +206,7 @@ class ExitFlow:
             )
             return
         self._is_detaching = True
-        if self._set_aside:
-            self._service.resume(self._set_aside)
+        self.resume_set_aside()
         self._host.exit_app(0)
 
     def _quit_when_idle(self) -> None:
