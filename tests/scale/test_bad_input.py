@@ -145,6 +145,20 @@ async def test_a_password_is_not_sent_to_workers(tmp_path):
     assert "secret" not in ended.err.replace("--password-from", "")
 
 
+async def test_a_header_with_a_secret_is_not_sent_to_workers(tmp_path):
+    (tmp_path / "l.txt").write_text("http://127.0.0.1:9/x\n")
+    process = await start(
+        *("scale", "-o", "out", "l.txt", "-H", "X-Api-Key: topsecret"),
+        *("--scheduler", "local:2"),
+        cwd=tmp_path,
+        env=KEEP,
+    )
+    ended = await finish(process)
+    assert ended.status == 2
+    assert "X-Api-Key" in ended.err
+    assert "topsecret" not in ended.err
+
+
 async def test_a_bucket_is_checked_before_the_list_is_planned(tmp_path):
     pytest.importorskip("obstore")
     (tmp_path / "l.txt").write_text("http://127.0.0.1:9/x\n")

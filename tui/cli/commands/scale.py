@@ -261,11 +261,12 @@ def _job_options(
 
 
 def _check_secrets(settings: Settings, scheduler: str) -> None:
-    """Refuse passwords that would have to be sent to other machines.
+    """Refuse secrets that would have to be sent to other machines.
 
     Raises:
         ScaleError: there is one.
     """
+    from tui.core.rules.secret_headers import may_be_secret
     from tui.scale.errors import ScaleError
 
     logins: list[Login | None] = [settings.login, settings.proxy_login]
@@ -282,6 +283,15 @@ def _check_secrets(settings: Settings, scheduler: str) -> None:
             raise ScaleError(
                 "a password on the command line would be sent to the workers; use"
                 " --password-from with env:NAME or file:PATH, which each worker reads"
+            )
+    headers = [*settings.headers, *(h for rule in settings.hosts for h in rule.headers)]
+    for name, _ in headers if scheduler else ():
+        if may_be_secret(name):
+            raise ScaleError(
+                f"the header {sanitize(name, 60)} may contain a secret and would be"
+                " sent to the workers; use --bearer-from or --password-from with"
+                " env:NAME or file:PATH, which each worker reads, or --shard I/N"
+                " without a scheduler"
             )
 
 
