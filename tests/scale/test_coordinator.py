@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from tests.support.until import until
+from tui.cloud.errors import CloudError
 from tui.core.settings import Settings
 from tui.headless.scale import summary_lines
 from tui.scale import coordinator, manifest
@@ -19,7 +20,7 @@ from tui.scale.lanes import Lane, Layout, Piece, Shard
 from tui.scale.manifest import Counts
 from tui.scale.model import HostStatus, Limits, ShardState, WorkerStatus
 from tui.scale.plan import job_paths
-from tui.scale.pool import Ended
+from tui.scale.pool import Ended, LocalPool
 from tui.scale.worker import JobSpec, Lease, ShardResult, ShardWorker, WorkerLimits
 
 _NO_RETRIES = Settings()._replace(retries=0)
@@ -420,3 +421,39 @@ async def test_a_refusal_seen_by_one_worker_slows_the_others(start):
     pool.reports["a"] = WorkerStatus("a", hosts=(busy,))
     await until(lambda: ("slow", "b", "http://h", 0, 0.0) in pool.sent)
     assert all(sent[1] != "a" for sent in pool.sent if sent[0] == "slow")
+
+
+async def test_a_bug_in_the_worker_of_this_process_fails_its_shard(
+    start, tmp_path, monkeypatch
+):
+    async def run(_worker, lease):
+        raise KeyError("\x1b[31m")
+
+    monkeypatch.setattr(ShardWorker, "run", run)
+    spec = JobSpec("1", str(tmp_path), str(tmp_path), "files", _NO_RETRIES)
+    job, task, _ = start(LocalPool(spec, "here"), layout_of(1))
+    async with asyncio.timeout(20):
+        assert not await task
+    (row,) = job.snapshot().shown
+    assert row.state is ShardState.FAILED
+    assert row.note.startswith("KeyError: ")
+    assert "\x1b" not in row.note
+
+
+async def test_credentials_that_only_one_worker_lacks_are_its_fault(
+    tmp_path, monkeypatch
+):
+    def refuse(*_arguments):
+        raise CloudError("no credentials; set AWS_ACCESS_KEY_ID")
+
+    monkeypatch.setattr("tui.scale.worker.open_uploader", refuse)
+    monkeypatch.setattr("tui.scale.worker.read_shard", lambda *_: [])
+    manifest.next_generation(job_paths(tmp_path), 0)
+    spec = JobSpec(
+        "1", str(tmp_path), str(tmp_path), "files", _NO_RETRIES, "s3://bucket"
+    )
+    worker = ShardWorker(spec, "a", WorkerLimits(1, None, 0))
+    result = await worker.run(Lease(layout_of(1).shards[0], Lane(), 1))
+    await worker.close()
+    assert (result.outcome, result.is_workers_fault) == ("failed", True)
+    assert "AWS_ACCESS_KEY_ID" in result.reason

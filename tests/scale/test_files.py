@@ -11,7 +11,7 @@ import pytest
 
 from tui.core.request import BadRequestLine, Checksum, DownloadRequest, Pieces
 from tui.core.settings import OnExists
-from tui.scale import manifest
+from tui.scale import manifest, output
 from tui.scale.errors import OldGenerationError, ScaleError
 from tui.scale.manifest import PartialRows, Row
 from tui.scale.output import pack
@@ -346,6 +346,17 @@ def test_parquet_has_contents(tmp_path):
     assert [one["content"] for one in table] == [b"text0", b"text1", None]
     assert [one["url"] for one in table] == [one.url for one in rows]
     assert packed[0].path == "000000.parquet"
+
+
+def test_a_file_that_is_too_large_for_parquet_is_no_fault_of_the_worker(
+    tmp_path, monkeypatch
+):
+    pytest.importorskip("pyarrow")
+    monkeypatch.setattr(output, "_ROW_LIMIT", 3)
+    staging, out, rows = staged(tmp_path, ["a.jpg", "b.jpg"])
+    with pytest.raises(ScaleError, match=r"a\.jpg: 5 bytes .* --format tar"):
+        pack("parquet", staging, out, "000000", rows)
+    assert os.listdir(out) == []
 
 
 def test_a_file_that_is_missing_leaves_no_output(tmp_path):

@@ -16,12 +16,12 @@ from tui.core.rules.child_python import isolate_multiprocessing
 from tui.core.text.sanitize import sanitize
 from tui.scale import remote
 from tui.scale.errors import ScaleError
-from tui.scale.pool import Ended
-from tui.scale.worker import SHARDS_AT_ONCE, ShardResult
+from tui.scale.pool import Ended, failed_by_bug
+from tui.scale.worker import SHARDS_AT_ONCE
 
 if TYPE_CHECKING:
     from tui.scale.model import WorkerStatus
-    from tui.scale.worker import JobSpec, Lease, WorkerLimits
+    from tui.scale.worker import JobSpec, Lease, ShardResult, WorkerLimits
 
 _CONNECT_S = 10.0
 _CALL_S = 5.0
@@ -202,10 +202,7 @@ class DaskPool:
                 raise
         except Exception as error:
             if not _means_lost(error):
-                reason = sanitize(f"{type(error).__name__}: {error}", 200)
-                result = ShardResult(
-                    lease.shard.id, lease.generation, "failed", reason=reason
-                )
+                result = failed_by_bug(lease, error)
         self._ended.append(Ended(worker, lease, result))
 
     def ended(self) -> list[Ended]:

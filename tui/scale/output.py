@@ -13,7 +13,9 @@ import os
 import tarfile
 from typing import TYPE_CHECKING, BinaryIO
 
+from tui.core.text.sanitize import sanitize
 from tui.disk.state.replace import replacing
+from tui.scale.errors import ScaleError
 from tui.scale.manifest import DONE, Row, as_dict
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ def pack(
 
     Raises:
         OSError: a file cannot be read, or the result cannot be written.
+        ScaleError: a file is too large for the format.
     """
     writers: dict[str, Callable[[BinaryIO, Path, list[Row]], None]] = {
         "tar": _write_tar,
@@ -126,9 +129,9 @@ def _write_parquet(target: BinaryIO, staging: Path, rows: list[Row]) -> None:
             content = None
             if row.state == DONE:
                 if row.bytes > _ROW_LIMIT:
-                    raise OSError(
-                        f"a file of {row.bytes:,} bytes is too large for Parquet;"
-                        " use --format tar"
+                    raise ScaleError(
+                        f"{sanitize(row.path)}: {row.bytes:,} bytes are too much for"
+                        " Parquet; use --format tar, with another destination"
                     )
                 content = (staging / row.path).read_bytes()
                 size += len(content)

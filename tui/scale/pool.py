@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from tui.core.text.sanitize import sanitize
 from tui.scale.worker import SHARDS_AT_ONCE, ShardResult, ShardWorker, WorkerLimits
 
 if TYPE_CHECKING:
@@ -19,6 +20,12 @@ class Ended(NamedTuple):
     lease: Lease
     result: ShardResult | None
     """``None`` if the worker was lost."""
+
+
+def failed_by_bug(lease: Lease, error: BaseException) -> ShardResult:
+    """Return the result of a lease whose worker raised an unexpected error."""
+    reason = sanitize(f"{type(error).__name__}: {error}", 200)
+    return ShardResult(lease.shard.id, lease.generation, "failed", reason=reason)
 
 
 class Pool(Protocol):
@@ -119,7 +126,10 @@ class LocalPool:
         lease = self._tasks.pop(task)
         if task.cancelled():
             return
-        self._ended.append(Ended(self._name, lease, task.result()))
+        error = task.exception()
+        # Without a result, the run would wait for this shard for ever.
+        result = task.result() if error is None else failed_by_bug(lease, error)
+        self._ended.append(Ended(self._name, lease, result))
 
     def ended(self) -> list[Ended]:
         """Return the leases that ended."""

@@ -250,7 +250,10 @@ class ShardWorker:
     # -- shards -----------------------------------------------------------------------
 
     async def run(self, lease: Lease) -> ShardResult:
-        """Download a shard and publish its manifest; does not raise."""
+        """Download a shard and publish its manifest; what goes wrong is in the result.
+
+        Only a bug raises.
+        """
         number = lease.shard.id
         try:
             return await self._run(lease)
@@ -501,11 +504,16 @@ class ShardWorker:
 
         Raises:
             ScaleError: the store refuses it, or has another object of that name.
+            ShardFailedError: this worker has no credentials for the store.
         """
         spec = self._spec
         if self._uploader is None:
             address = parse_address(spec.store)
-            self._uploader = open_uploader(address, spec.paths.root)
+            try:
+                self._uploader = open_uploader(address, spec.paths.root)
+            except CloudError as error:
+                # The credentials are those of this machine.
+                raise ShardFailedError(str(error)) from None
         uploader = self._uploader
         is_packed = spec.format != "files"
         base = Path(spec.destination) if is_packed else spec.base
