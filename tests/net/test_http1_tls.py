@@ -21,6 +21,7 @@ from tui.core.settings import Settings
 from tui.net.request import GetRequest
 from tui.net.resource import read_resource_info
 from tui.net.session import HttpSession
+from tui.net.transports.http1.tls_stream import TlsStream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -120,6 +121,48 @@ async def test_a_session_that_is_not_known_anymore_is_replaced(
         for _ in range(3):
             assert await fetch(session, target(port)) == b"x"
     assert served == 3
+
+
+async def test_many_handshakes_leave_the_loop_to_others(
+    session: HttpSession, context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Count steps of handshakes per iteration of the loop, of 40 begun at once."""
+    loop = asyncio.get_running_loop()
+    steps = [0]
+    step = TlsStream.handshake
+
+    def counted(tls: TlsStream) -> bool:
+        steps[-1] += 1
+        return step(tls)
+
+    def begin_iteration() -> None:
+        nonlocal ticking
+        steps.append(0)
+        ticking = loop.call_soon(begin_iteration)
+
+    monkeypatch.setattr(TlsStream, "handshake", counted)
+    async with serving_tls(context, answer_file) as port:
+        ticking = loop.call_soon(begin_iteration)
+        files = await asyncio.gather(*(fetch(session, target(port)) for _ in range(40)))
+        ticking.cancel()
+    assert files == [b"file"] * 40
+    assert sum(steps) >= 80
+    assert max(steps) <= 8
+
+
+async def test_a_handshake_given_up_in_the_queue_does_not_keep_others_waiting(
+    session: HttpSession, context: ssl.SSLContext
+) -> None:
+    async with serving_tls(context, answer_file) as port:
+        fetches = [
+            asyncio.ensure_future(fetch(session, target(port))) for _ in range(40)
+        ]
+        assert await fetches[0] == b"file"
+        for late in fetches[20:30]:
+            late.cancel()
+        files = await asyncio.gather(*fetches, return_exceptions=True)
+    whole = [file for file in files if file == b"file"]
+    assert len(whole) >= 30
 
 
 async def test_old_suites_of_tls_1_2_are_offered(

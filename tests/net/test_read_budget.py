@@ -52,3 +52,25 @@ async def test_paused_connections_resume_in_order() -> None:
     assert 0 < len(order) < 200, "the others wait for later iterations"
     await until(lambda: len(order) == 200)
     assert order == paused
+
+
+async def test_handshakes_take_turns_with_paused_connections() -> None:
+    budget = ReadBudget(asyncio.get_running_loop())
+    budget.connections = 200
+    order: list[Paused] = []
+    for _ in range(100):
+        budget.resume(Paused(order))
+    turn = asyncio.ensure_future(budget.turn())
+    await until(turn.done)
+    assert len(order) == 100, "first come, first served"
+
+
+async def test_a_handshake_given_up_takes_no_turn() -> None:
+    budget = ReadBudget(asyncio.get_running_loop())
+    budget.connections = 200
+    turns = [asyncio.ensure_future(budget.turn()) for _ in range(100)]
+    await asyncio.sleep(0)
+    turns[-2].cancel()
+    await until(turns[-1].done)
+    assert turns[-2].cancelled()
+    assert all(turn.done() for turn in turns)

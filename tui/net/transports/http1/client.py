@@ -111,7 +111,7 @@ class Http1Transport(Transport):
         self._keepalive_s = keepalive_s
         self._budget = budget
         user_agent = dict(headers).get("User-Agent", "")
-        self._connector = Connector(route, contexts, timeout_s, user_agent)
+        self._connector = Connector(route, contexts, timeout_s, user_agent, budget)
         self._proxy = route.proxy
         self._idle: dict[Origin, list[Connection]] = {}
         """The most recently used one is last."""

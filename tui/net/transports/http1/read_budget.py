@@ -47,6 +47,20 @@ class PausedConnection(Protocol):
         ...
 
 
+class _Handshake:
+    """A handshake that waits for budget as a connection does."""
+
+    __slots__ = ("may_continue",)
+
+    def __init__(self, may_continue: asyncio.Future[None]) -> None:
+        self.may_continue = may_continue
+
+    def resume_reading(self) -> None:
+        """Let the handshake continue, unless it was given up."""
+        if not self.may_continue.done():
+            self.may_continue.set_result(None)
+
+
 class ReadBudget:
     """The bytes that all connections of a transport may read per loop iteration.
 
@@ -150,6 +164,16 @@ class ReadBudget:
         if not self._is_scheduled:
             self._is_scheduled = True
             self._loop.call_soon(self._start_iteration)
+
+    async def turn(self) -> None:
+        """Wait until a step of a TLS handshake fits into an iteration.
+
+        It takes 0.1 to 0.4 ms, about as long as a read. When 200 servers answered at
+        once, their handshakes held the loop up for 70 ms.
+        """
+        handshake = _Handshake(self._loop.create_future())
+        self.resume(handshake)
+        await handshake.may_continue
 
     def _start_iteration(self) -> None:
         """Renew the budget; the last call of a busy period finds nothing to do."""

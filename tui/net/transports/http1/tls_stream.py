@@ -38,6 +38,7 @@ class TlsStream:
         "error",
         "has_more",
         "is_closed",
+        "offered",
     )
 
     def __init__(
@@ -63,6 +64,8 @@ class TlsStream:
             server_hostname=host.removesuffix("."),
             session=session,
         )
+        self.offered = session
+        """The session that the server was asked to resume."""
         self._below = below
         self._unsent = b""
         """Held back by a renegotiation."""
