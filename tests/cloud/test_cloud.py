@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -20,6 +21,7 @@ from tui.cloud.upload import Uploaded, Uploader, request_digest
 from tui.core.request import DownloadRequest
 from tui.core.settings import Settings
 from tui.demo.script import ResponseScript
+from tui.demo.server import ScriptedServer
 from tui.engine.factory import open_engine
 from tui.headless.run import run_headless
 from tui.postprocess.pipeline import post_processing
@@ -112,6 +114,64 @@ def test_errors_have_no_details_of_requests():
 )
 def test_a_time_or_a_name_is_not_taken_for_a_refusal(detail):
     assert "cannot be reached" in str(explained(RuntimeError(detail), ADDRESS))
+
+
+_WORDS = "NoSuchUpload NoSuchBucket RequestTimeTooSkewed credential connect 403"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        ("500 Internal Server Error", "InternalError", " answered 500 InternalError"),
+        ("400 Bad Request", "ExpiredToken", "; the credentials are wrong or expired"),
+        ("400 Bad Request", "RequestTimeTooSkewed", " of this machine; set its clock"),
+        ("404 Not Found", "NoSuchBucket", ": no such bucket; create it first"),
+        ("404 Not Found", "NoSuchUpload", " was interrupted; run it again"),
+        ("403 Forbidden", "AccessDenied", "refused access"),
+    ],
+)
+async def test_words_of_a_key_or_a_body_do_not_explain_an_error(status, code, expected):
+    """What obstore really raises, for a key and a body full of misleading words."""
+    obstore = pytest.importorskip("obstore")
+    stores = pytest.importorskip("obstore.store")
+    body = (
+        f"<Error><Code>{code}</Code><Message>{_WORDS}</Message>"
+        "<Resource>http://169.254.169.254/</Resource></Error>"
+    )
+    script = ResponseScript(body.encode(), status=int(status[:3]))
+    async with ScriptedServer() as server:
+        server.add(f"/bucket/{quote(_WORDS)}", script)
+        store = stores.S3Store(
+            "bucket",
+            endpoint=server.url(""),
+            access_key_id="id",
+            secret_access_key="secret",
+            region="us-east-1",
+            client_options={"allow_http": True},
+            retry_config={"max_retries": 0},
+        )
+        # FileNotFoundError: for a status of 404.
+        with pytest.raises((obstore.exceptions.BaseError, FileNotFoundError)) as caught:
+            await obstore.put_async(store, _WORDS, b"x", use_multipart=False)
+    assert expected in str(explained(caught.value, ADDRESS))
+
+
+async def test_an_upload_to_a_missing_bucket_says_so(tmp_path):
+    stores = pytest.importorskip("obstore.store")
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"a")
+    async with ScriptedServer() as server:
+        store = stores.S3Store(
+            "bucket",
+            endpoint=server.url(""),
+            access_key_id="id",
+            secret_access_key="secret",
+            region="us-east-1",
+            client_options={"allow_http": True},
+        )
+        with pytest.raises(CloudError) as caught:
+            await Uploader(store, ADDRESS, tmp_path / "state").put(path, "a.bin")
+    assert str(caught.value) == "s3://bucket/pre/fix: no such bucket; create it first"
 
 
 @pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])

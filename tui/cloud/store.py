@@ -38,7 +38,12 @@ _REFUSAL_CODES = (
     "ExpiredToken",
     "AccessDenied",
 )
-_URL = re.compile(r"https?://\S+")
+# What obstore says before the reason: the key as it is, and the URL with the key in it.
+_REQUEST = re.compile(r"\A.*?performing [A-Z]+ \S+( in \S+)?( - )?", re.DOTALL)
+_RESPONSE = re.compile(r"Server returned non-2xx status code: (\d{3})\b")
+_CODE = re.compile(r"<Code>(\w{1,100})</Code>")
+# Where a machine in a cloud asks for the credentials of its role.
+_ROLE_CREDENTIALS = re.compile(r"performing [A-Z]+ https?://169\.254\.169\.254[:/]")
 _RETRIES = 3
 _RETRY_S = 60
 _TIMEOUT = "300s"
@@ -147,30 +152,24 @@ def _client_options() -> dict[str, Any]:
 
 def explained(error: Exception, address: Address) -> CloudError:
     """Return an error of obstore in words, without what may be secret."""
-    kind = type(error).__name__
-    text = str(error)
     where = sanitize(str(address))
-    if "NoSuchUpload" in text:
+    status, code, text = _parts(error)
+    if code == "NoSuchUpload":
         return CloudError(f"{where}: an upload was interrupted; run it again")
+    kind = type(error).__name__
     if kind in ("UnauthenticatedError", "PermissionDeniedError"):
         return CloudError(
             f"{where} refused access; check the credentials in the environment or the"
             " profile, and the permissions of the bucket"
         )
-    if kind == "NotFoundError":
+    if kind == "NotFoundError" or status == 404 or code == "NoSuchBucket":
         return CloudError(f"{where}: no such bucket; create it first")
-    if "NoSuchBucket" in text:
-        return CloudError(f"{where}: no such bucket; create it first")
-    if "RequestTimeTooSkewed" in text:
+    if code == "RequestTimeTooSkewed":
         return CloudError(f"{where} refused the time of this machine; set its clock")
-    if "169.254.169.254" in text:
-        # Where the credentials of a role are, and whatever answered there.
+    if _ROLE_CREDENTIALS.search(str(error)):
+        # Whatever answered there.
         return _without_credentials(address)
-    text = _URL.sub("", text)  # The name of an object may hold any word.
-    # A bare "403" may also stand in a time, a port or the name of an object.
-    refusals = ("status code: 401", "status code: 403", *_REFUSAL_CODES)
-    status = error.status if isinstance(error, S3Error) else 0
-    if status in (401, 403) or any(refusal in text for refusal in refusals):
+    if status in (401, 403) or code in _REFUSAL_CODES:
         return CloudError(
             f"{where} refused access; the credentials are wrong or expired"
         )
@@ -178,9 +177,30 @@ def explained(error: Exception, address: Address) -> CloudError:
         return _without_credentials(address)
     if any(word in text for word in ("error sending request", "connect", "timed out")):
         return CloudError(f"{where} cannot be reached; check the network and endpoint")
-    if isinstance(error, S3Error):
-        return CloudError(f"{where} answered {sanitize(text, 100)}")
+    if status:
+        return CloudError(f"{where} answered {sanitize(f'{status} {code}', 100)}")
     return CloudError(f"{where}: {sanitize(kind, 60)}")
+
+
+def _parts(error: Exception) -> tuple[int, str, str]:
+    """Return the status, the store's name of an error, and the library's words.
+
+    The status is 0 and the name "" without a response. The words contain nothing that a
+    user or a store chose: a key or the body of a response may hold any word and digits.
+    """
+    if isinstance(error, S3Error):
+        return error.status, error.code, "" if error.status else str(error)
+    # Its second paragraph repeats the first one in another form.
+    text = str(error).partition("\n\nDebug source:")[0]
+    # "Object at location KEY not found: Error performing PUT URL in 1.2s - REASON"
+    words = _REQUEST.sub("", text)
+    response = _RESPONSE.search(words)
+    code = _CODE.search(words)
+    if response is not None:
+        words = words[: response.start()]
+    elif code is not None:
+        words = words[: code.start()]
+    return int(response[1]) if response else 0, code[1] if code else "", words
 
 
 def _without_credentials(address: Address) -> CloudError:

@@ -259,7 +259,12 @@ class Uploader:
             raise explained(error, self._address) from None
         except S3Error as error:
             raise explained(error, self._address) from None
-        except (OSError, CloudError):
+        except OSError as error:
+            # obstore's for a status of 404 has no number of the system.
+            if error.errno is None:
+                raise explained(error, self._address) from None
+            raise
+        except CloudError:
             raise
         except Exception as error:
             raise explained(error, self._address) from None
