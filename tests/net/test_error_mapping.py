@@ -70,6 +70,42 @@ def test_exceptions_of_httpx_map_to_kinds(
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        "chunk",
+        "Transfer-Encoding",
+        "Receive buffer too long",
+        "closed without sending a response",
+        "without sending complete message body",
+    ],
+)
+def test_words_of_a_server_do_not_choose_the_kind(words: str) -> None:
+    quoted = f"illegal status line: bytearray(b'HTTP/1.1 2000 {words}')"
+    mapped = from_httpx(httpx.RemoteProtocolError(quoted), URL)
+    assert mapped.kind == "bad_reply"
+    assert words not in str(mapped)
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("407 Authorization required", "proxy_auth"),
+        ("407 ", "proxy_auth"),
+        ("503 E4071 authentication service down: password", "proxy"),
+        ("502 connection refused", "proxy"),
+        ("Requested NO AUTHENTICATION REQUIRED from proxy server", "proxy_auth"),
+        ("Invalid username/password", "proxy_auth"),
+        ("Proxy Server could not connect: Connection refused.", "proxy"),
+    ],
+)
+def test_a_refusal_of_a_proxy_is_known_by_its_status(reason: str, kind: str) -> None:
+    mapped = from_httpx(httpx.ProxyError(reason), URL, "http://proxy.example:8080")
+    assert mapped.kind == kind
+    if reason[0] == "5":
+        assert f"status {reason[:3]}" in str(mapped)
+
+
+@pytest.mark.parametrize(
     ("error", "kind"),
     [
         (socket.gaierror(socket.EAI_NONAME, "x"), "unknown_host"),

@@ -59,7 +59,7 @@ _CERTIFICATE_REASONS = {
     62: _OTHER_HOST,
     64: _OTHER_HOST,
 }
-_PROXY_AUTH = ("407", "authorization required", "authentication")
+_SOCKS_AUTH = "authentication"
 _STATUS = late_pattern(r"([1-5][0-9][0-9])\b")
 # RFC 1928 section 6, as socksio words it.
 _SOCKS_REPLIES = {
@@ -172,18 +172,20 @@ def _from_refusal(reason: str, server: str, proxy: str) -> FetchError:
         server: ``host:port`` that was requested.
         proxy: without its credentials.
     """
+    if status := _STATUS.match(reason):
+        # What follows is worded by the proxy.
+        if status[1] == "407":
+            return proxy_auth(proxy, has_credentials=False)
+        return proxy_cannot_connect(proxy, server, f" (status {status[1]})")
     words = reason.lower()
-    if any(word in words for word in _PROXY_AUTH):
+    if _SOCKS_AUTH in words:
         return proxy_auth(proxy, has_credentials=False)
     if "credentials" in words or "password" in words:
         return proxy_auth(proxy, has_credentials=True)
     for key, text in _SOCKS_REPLIES.items():
         if key in words:
             return proxy_cannot_connect(proxy, server, f": {text}")
-    status = _STATUS.match(words)
-    return proxy_cannot_connect(
-        proxy, server, f" (status {status[1]})" if status else ""
-    )
+    return proxy_cannot_connect(proxy, server, "")
 
 
 def _from_library(error: Exception, server: str) -> FetchError:
@@ -216,6 +218,8 @@ def _from_library(error: Exception, server: str) -> FetchError:
 
 
 def _from_protocol(server: str, text: str) -> FetchError:
+    # The library's text quotes the server after the colon.
+    text = text.partition(":")[0]
     if "without sending complete message body" in text:
         return incomplete_body(server)
     # HTTP/2.
@@ -231,8 +235,7 @@ def _from_protocol(server: str, text: str) -> FetchError:
         return PermanentError(
             ErrorKind.ENCODING, f"{server} used an unsupported transfer coding"
         )
-    # The library's text quotes the server after the colon.
-    return invalid_http(server, sanitize(text.partition(":")[0], 100))
+    return invalid_http(server, sanitize(text, 100))
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
