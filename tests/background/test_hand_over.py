@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TIMEOUT_S = 50.0
+TOO_EARLY = b"Downloads are still being added"
 
 
 class Terminal:
@@ -86,8 +87,9 @@ async def test_a_dashboard_hands_its_downloads_over(server, tmp_path):
         is_known = request.headers.get("authorization") == secret
         return None if is_known else ResponseScript(status=401)
 
+    # So slow that they cannot end before the key is pressed.
     for number in range(2):
-        script = ResponseScript(body, etag='"1"', rate=300_000, answer=answer)
+        script = ResponseScript(body, etag='"1"', rate=60_000, answer=answer)
         server.add(f"/{number}.bin", script)
     path = tmp_path / "list.txt"
     lines = [f"{server.url(f'/{number}.bin')}\n" for number in range(2)]
@@ -99,17 +101,27 @@ async def test_a_dashboard_hands_its_downloads_over(server, tmp_path):
     await until(
         lambda: (
             b"0.bin" in terminal.output
-            and sum(r.bytes_sent for r in server.requests) > 300_000
+            and sum(r.bytes_sent for r in server.requests) > 60_000
         ),
         TIMEOUT_S,
     )
-    terminal.press("Q")
-    assert await asyncio.wait_for(process.wait(), TIMEOUT_S) == 0
-    terminal.close()
-    assert b"Running in the background as 'main'" in terminal.output
     for number in range(2):
         script = ResponseScript(body, etag='"1"', answer=answer)
         server.add(f"/{number}.bin", script)
+    ending = asyncio.ensure_future(process.wait())
+    # The first frame comes before the downloads are added: then the key is refused.
+    while not ending.done():
+        refused = terminal.output.count(TOO_EARLY)
+        terminal.press("Q")
+        await until(
+            lambda refused=refused: (
+                ending.done() or terminal.output.count(TOO_EARLY) > refused
+            ),
+            TIMEOUT_S,
+        )
+    assert ending.result() == 0
+    terminal.close()
+    assert b"Running in the background as 'main'" in terminal.output
     ended = await fetchtui("wait", cwd=tmp_path)
     assert (ended.status, ended.out) == (0, "2 done\n")
     for number in range(2):
