@@ -105,9 +105,9 @@ def _joined(beside: subprocess.Popen[bytes], started: float) -> Step:
 
 
 def run(name: str, command: list[str]) -> Step:
-    """Run one step and print how it ended."""
+    """Run one step and print how it ended, and how much processor time it took."""
     print(f"\n=== {name}: {' '.join(command[1:] or command)}", flush=True)
-    started = time.monotonic()
+    started, spent_before_s = time.monotonic(), _spent_s()
     result = subprocess.run(
         command,
         cwd=ROOT,
@@ -119,10 +119,16 @@ def run(name: str, command: list[str]) -> Step:
     took_s = time.monotonic() - started
     good = {0, pytest.ExitCode.NO_TESTS_COLLECTED} if "alone" in command else {0}
     is_good = result.returncode in good
-    print(
-        f"=== {name} {'passed' if is_good else 'FAILED'} in {took_s:.0f} s", flush=True
-    )
+    end = "passed" if is_good else "FAILED"
+    spent_s = _spent_s() - spent_before_s
+    print(f"=== {name} {end} in {took_s:.0f} s, CPU {spent_s:.0f} s", flush=True)
     return Step(name, is_good, took_s)
+
+
+def _spent_s() -> float:
+    """Return the processor time of all processes that have ended, in seconds."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def run_checks() -> int:

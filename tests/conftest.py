@@ -77,6 +77,9 @@ def _loopback_only(event: str, arguments: tuple[object, ...]) -> None:
 sys.addaudithook(_loopback_only)
 
 
+# While tests are collected, nearly all that is made stays.
+gc.disable()
+
 _NUMBERS = itertools.count()
 _SHARED_FIXTURES = (
     "tests/architecture/",
@@ -114,9 +117,16 @@ def pytest_collection_finish() -> None:
     Thousands of tests and their modules would be searched again and again; that is
     every eighth second of the tests of the dashboard.
     """
+    gc.freeze()
+    gc.enable()
+    gc.set_threshold(50_000, 20, 50)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    """Find garbage once: at its end, pytest looks at all that is left five times."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
 
 
 @pytest.fixture(autouse=True)
