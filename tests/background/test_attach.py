@@ -151,7 +151,7 @@ async def test_rows_not_shown_before_arrive_a_moment_later_and_then_follow():
         replica.on_change = arrived.set
         (unknown,) = replica.rows([0])
         assert (unknown.state, unknown.name) == (_S.DOWNLOADING, "#0")
-        await asyncio.wait_for(arrived.wait(), 5)
+        await asyncio.wait_for(arrived.wait(), 20)
         assert replica.rows([0])[0].name == "0.bin"
         service.change(0, name="renamed.bin")
         service.downloads[0].received = 500
@@ -358,13 +358,13 @@ async def test_the_same_search_again_waits_for_its_cost_unless_a_verb_came():
     await view.methods["search"]({"by": "activity", "search": 3})
     assert not waiting.done()
     view.expect_change()
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, 20)
     view._next_search_at_s = asyncio.get_running_loop().time() + 1000
     waiting = asyncio.ensure_future(view.methods["search"]({**search, "search": 4}))
     await until(lambda: 4 in view._searches)
     await view.methods["search.cancel"]({"search": 4})
     with pytest.raises(RequestError):
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, 20)
 
 
 async def test_a_search_sends_only_the_rows_that_are_asked_for():
@@ -529,4 +529,4 @@ async def test_a_frame_that_makes_no_sense_ends_the_connection(frame):
         connection = replica._outbox.connection
         other = json.dumps({"jsonrpc": "2.0", "method": "frame", "params": frame})
         connection._channel._reader.feed_data(other.encode() + b"\n")
-        await asyncio.wait_for(connection.closed, 5)
+        await asyncio.wait_for(connection.closed, 20)

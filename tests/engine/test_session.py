@@ -168,7 +168,7 @@ async def test_what_is_done_is_not_looked_at_again(state, settings):
         first.add(asked("vanished"))
         put(first, 0, _S.DONE, size=5, received=5)
     async with running(last_session(Settings(), ())) as second:
-        await asyncio.wait_for(second.wait_idle(), 5)
+        await asyncio.wait_for(second.wait_idle(), 20)
         assert states(second) == [_S.DONE]
         assert second.snapshot().fetched == 0
 
@@ -394,7 +394,7 @@ async def test_a_journal_error_is_reported_once_and_the_changes_are_written_late
         raise LocalError("disk_full", "the disk is full")
 
     async def next_notices(heard):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while True:
                 await heard.wait()
                 found = [e.notice for e in heard.drain() if isinstance(e, RunNotice)]

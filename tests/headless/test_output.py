@@ -51,7 +51,7 @@ async def test_close_times_out_on_a_stuck_reader() -> None:
     output.write(TEXT)
     await output.close(0.1)
     os.close(reading)  # frees the thread, with a broken pipe
-    await asyncio.wait_for(output.broken.wait(), 5)
+    await asyncio.wait_for(output.broken.wait(), 20)
     output.write("dropped")
     os.close(writing)
 

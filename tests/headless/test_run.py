@@ -180,13 +180,13 @@ async def test_json_progress_is_limited_and_only_on_change() -> None:
         def progress() -> list[dict[str, Any]]:
             return [o for o in headless.objects() if o["event"] == "progress"]
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not progress():
                 headless.service.downloads[0].received += 1
                 await asyncio.sleep(0.01)
         assert asyncio.get_running_loop().time() - began >= 0.4
         assert [line["id"] for line in progress()] == [0, 1]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while len(progress()) < 3:
                 headless.service.downloads[0].received += 1
                 await asyncio.sleep(0.01)

@@ -57,7 +57,7 @@ async def dashboard(tmp_path, *arguments, state="state"):
         os.close(terminal.master)
 
 
-async def ended(terminal, timeout_s=15.0):
+async def ended(terminal, timeout_s=50.0):
     await until(lambda: terminal.process.poll() is not None, timeout_s)
     return terminal.process.returncode
 

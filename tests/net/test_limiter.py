@@ -126,7 +126,7 @@ async def test_an_idle_limiter_saves_up_at_most_a_tenth_of_a_second() -> None:
     first = asyncio.ensure_future(limiter.take(1))
     await clock.run_until(clock.now + 60)
     assert first.done()
-    await asyncio.wait_for(limiter.take(100), 1)
+    await asyncio.wait_for(limiter.take(100), 20)
     task = asyncio.ensure_future(limiter.take(1))
     await clock.run_until(clock.now)
     assert not task.done()
@@ -152,7 +152,7 @@ async def test_removing_the_limit_wakes_all_callers() -> None:
     assert not any(task.done() for task in tasks)
     limiter.set_rate(None)
     assert limiter.is_unlimited
-    await asyncio.wait_for(asyncio.gather(*tasks), 1)
+    await asyncio.wait_for(asyncio.gather(*tasks), 20)
     assert clock.now == 100.5
 
 
@@ -203,7 +203,7 @@ async def test_a_turn_is_passed_on_if_its_caller_is_cancelled() -> None:
 
 async def test_no_limit_means_no_wait() -> None:
     limiter = Limiter(None, SystemClock())
-    await asyncio.wait_for(limiter.take(10**15), 1)
+    await asyncio.wait_for(limiter.take(10**15), 20)
     assert limiter.rate is None
 
 

@@ -119,7 +119,7 @@ async def test_closing_a_response_interrupts_a_read_in_another_task(
     response, task = await waiting_read(session, server)
     await response.close()
     with pytest.raises(TransientError, match="closed the connection"):
-        await asyncio.wait_for(task, 1)
+        await asyncio.wait_for(task, 20)
     assert task.cancelling() == 0
     await server.until(lambda: server.open_connections == 0)
 

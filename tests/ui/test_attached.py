@@ -46,7 +46,7 @@ async def board_on(
 
 async def shows(board: Dashboard, text: str) -> None:
     """Wait until a text is on the screen, over the dashboard's own ticks."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while text not in board.text():
             await board.tick()
             await asyncio.sleep(0.01)

@@ -32,6 +32,20 @@ def send(program, text: str) -> None:
     program.text = kept
 
 
+def opens_help(program) -> bool:
+    """Leave what is open, and open the help.
+
+    A dialog may open after the key that should leave it: then once more.
+    """
+    for _ in range(10):
+        program.press("\x1b")
+        program.drain(0.5)
+        program.press("?")
+        if program.wait_for(program.pattern("type to search"), 3) is not None:
+            return True
+    return False
+
+
 # Every key of these would show: help, settings, palette, the question before quitting.
 SCREENS = (
     "type to search",
@@ -81,10 +95,7 @@ def test_a_huge_paste_does_not_freeze_the_dashboard(program, content):
     program.drain(1)
     program.press("\x1b\x1b")
     program.drain(0.5)
-    program.press("\x1b")
-    program.drain(0.5)
-    program.press("?")
-    assert program.wait_for(program.pattern("type to search"), 30) is not None
+    assert opens_help(program)
     assert program.loop_gaps()[1] < 2.0
 
 
@@ -94,11 +105,9 @@ def test_keys_work_while_five_megabytes_of_urls_are_read(program):
     urls = "\n".join(f"https://cdn.example.org/file-{n:06}.bin" for n in range(120_000))
     send(program, START + urls + END)
     assert program.wait_for(program.pattern("entries so far; esc stops"), 30)
-    for _ in range(2):
-        program.press("\x1b")
-        program.drain(0.5)
-    program.press("?")
-    assert program.wait_for(program.pattern("type to search"), 30) is not None
+    program.press("\x1b")
+    program.drain(0.5)
+    assert opens_help(program)
     assert program.loop_gaps()[1] < 2.0
 
 

@@ -13,8 +13,8 @@ from tui.ui.terminal.title import CLEAR_PROGRESS, CLEAR_TITLE, SAVE_TITLE
 
 
 def stopped(program, *, is_read: bool) -> bool:
-    """Wait until the process is stopped, ten seconds at most."""
-    for _ in range(100):
+    """Wait until the process is stopped, 30 seconds at most."""
+    for _ in range(300):
         pid, status = os.waitpid(program.process.pid, os.WUNTRACED | os.WNOHANG)
         if pid:
             return os.WIFSTOPPED(status)
@@ -56,7 +56,7 @@ def test_ctrl_z_does_not_wait_for_a_terminal_that_is_not_read(program):
 def test_title_and_progress_are_set_and_cleared(program):
     assert program.wait_for(program.pattern("\x1b]9;4;"), 30) is not None
     program.process.send_signal(signal.SIGTERM)
-    program.drain(5)
+    program.drain(30)
     assert program.process.wait(10) == 130
     assert CLEAR_PROGRESS + CLEAR_TITLE in program.text
     assert SAVE_TITLE not in program.text, "saved once, at the start"
