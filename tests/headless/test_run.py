@@ -28,6 +28,8 @@ from tui.core.events import (
 from tui.core.listing.query import FailureGroup
 from tui.core.notices import ALREADY_PRESENT, Notice, NoticeCode, PauseReason
 from tui.core.request import DownloadRequest
+from tui.headless import run
+from tui.headless.output import AsyncOutput
 from tui.headless.run import run_headless
 from tui.headless.summary import RESUME_HINT, RunResult, summary_lines
 from tui.messages import remedy
@@ -326,11 +328,20 @@ async def test_text_from_servers_is_sanitized() -> None:
         assert not set(text) & set("\x1b\x07\u202e")
 
 
-async def test_closed_terminal_does_not_stop_the_run() -> None:
+async def test_closed_terminal_does_not_stop_the_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    outputs: dict[int, AsyncOutput] = {}
+
+    def opened(fd: int) -> AsyncOutput:
+        outputs[fd] = AsyncOutput(fd)
+        return outputs[fd]
+
+    monkeypatch.setattr(run, "AsyncOutput", opened)
     async with running(requests(1)) as headless:
         headless.err.hang_up()
         headless.service.notice(0, Notice(NoticeCode.NOT_RESUMABLE))
-        await asyncio.sleep(0.1)
+        await until(outputs[headless.err.writing].broken.is_set)
         headless.service.start(0, size=1)
         headless.service.finish(0)
         assert await headless.status() == 0
@@ -430,8 +441,14 @@ async def test_interrupted_json_run_has_a_summary() -> None:
 
 async def test_sighup_does_not_stop_the_run() -> None:
     async with running(requests(1)) as headless:
+        heard: list[bool] = []
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGUSR1, heard.append, True)
         os.kill(os.getpid(), signal.SIGHUP)
-        await asyncio.sleep(0.1)
+        # Signals are handled in their order.
+        os.kill(os.getpid(), signal.SIGUSR1)
+        await until(lambda: heard)
+        loop.remove_signal_handler(signal.SIGUSR1)
         assert not headless.task.done()
         headless.service.start(0, size=1)
         headless.service.finish(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -10,6 +11,7 @@ from urllib.parse import unquote
 import pytest
 
 from tests.net.fetching import error_of, fetch
+from tests.support.until import until
 from tui import __version__
 from tui.core.errors import PermanentError, TransientError
 from tui.core.settings import Settings
@@ -144,7 +146,7 @@ async def test_a_server_that_does_not_accept_connections_times_out(
             filler.setblocking(False)
             filler.connect_ex(address)
             fillers.append(filler)
-        await asyncio.sleep(0.05)
+        await until(lambda: select.select([], fillers, [], 0)[1])
         error = await error_of(hasty, GetRequest(f"http://127.0.0.1:{address[1]}/"))
         for filler in fillers:
             filler.close()

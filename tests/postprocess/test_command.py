@@ -86,7 +86,7 @@ async def test_script_without_a_shebang_is_an_error(tmp_path):
 
 
 async def test_hanging_command_is_killed_with_its_children(tmp_path):
-    with pytest.raises(CommandError, match=r"took longer than 2\.00s"):
+    with pytest.raises(CommandError, match="took longer than 2"):
         await run(f"sleep 60 & echo $! > {tmp_path}/pid; sleep 60", timeout_s=2.0)
     child = int((tmp_path / "pid").read_text())
     await until(lambda: not is_alive(child))
