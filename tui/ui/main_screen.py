@@ -155,6 +155,8 @@ class MainScreen(Screen[None]):
         """Warning to show at the start; "" for none."""
         self._requests = requests
         self._timer: Timer | None = None
+        self._arranged_for: Size | None = None
+        """The size of the terminal that the panes are arranged for."""
         self._ended: EngineSnapshot | None = None
         """The result of a finished run, until something new begins."""
         self._make_widgets(source_title)
@@ -240,7 +242,8 @@ class MainScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Yield the widgets from top to bottom, already arranged for the terminal."""
-        self.breakpoint = breakpoint_for(*self.app.size)
+        self._arranged_for = self.app.size
+        self.breakpoint = breakpoint_for(*self._arranged_for)
         self.arrange_panes()
         yield self.header
         yield self.tabs
@@ -496,9 +499,15 @@ class MainScreen(Screen[None]):
             super()._screen_resized(size)
 
     def on_resize(self, event: events.Resize) -> None:
-        """Adapt to the new size of the terminal."""
-        self.breakpoint = breakpoint_for(event.size.width, event.size.height)
-        self.arrange_panes()
+        """Adapt to the new size of the terminal.
+
+        At the start, Textual sends the size three times (8.2.8), for which the panes
+        were arranged when they were made.
+        """
+        if event.size != self._arranged_for:
+            self._arranged_for = event.size
+            self.breakpoint = breakpoint_for(*event.size)
+            self.arrange_panes()
 
     def arrange_panes(self) -> None:
         """Open, fold and hide panes as the pane layout says."""

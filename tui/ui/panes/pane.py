@@ -159,6 +159,7 @@ class Pane(Widget):
         """Rebuild the lines and repaint those that changed."""
         width, height = self.size
         if not self.is_attached or not width or not height:
+            self._fitted = Size(0, 0)  # what it has to show has changed
             return
         if self._fitted != self.size:
             self._forget_lines()
@@ -265,7 +266,8 @@ class Pane(Widget):
 
     def on_resize(self) -> None:
         """Redraw for the new size, unless it was drawn already."""
-        self.redraw()
+        if self._fitted != self.size:
+            self.redraw()
 
     def on_focus(self) -> None:
         """Highlight the frame."""
