@@ -103,6 +103,35 @@ def test_entries_round_trip(journal):
     again.close()
 
 
+ONE_CHANGE = [
+    {"state": _S.DONE},
+    {"queue_key": 8.5},
+    {"url": "http://h/y"},
+    {"name": "x"},
+    {"directory": "d"},
+    {"size": 7},
+    {"received": 3},
+    {"status": 404},
+    {"error": "no"},
+    {"error_kind": "not_found"},
+    {"note": "n"},
+    {"segments": 4},
+    {"rate_limit": 9},
+    {"started_at": 1.5},
+    {"finished_at": 2.5},
+]
+
+
+@pytest.mark.parametrize("change", ONE_CHANGE, ids=lambda change: next(iter(change)))
+def test_each_value_is_written_whatever_the_others_are(journal, change):
+    before = [entry(0, **change), entry(1), entry(2, **change), entry(3)]
+    journal.write(before, [], {})
+    # One gets the value, and one loses it.
+    after = [before[0], entry(1, **change), entry(2), before[3]]
+    journal.write([], after[1:3], {})
+    assert reopened(journal) == after
+
+
 @pytest.mark.parametrize("count", [1, ROWS - 1, ROWS, ROWS + 1, 3 * ROWS + 7])
 def test_any_number_of_entries_is_written_at_once(journal, count):
     new = [entry(key, name=f"{key}.bin") for key in range(count)]
