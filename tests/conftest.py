@@ -6,6 +6,7 @@ import gc
 import ipaddress
 import itertools
 import os
+import re
 import signal
 import sys
 import time
@@ -150,6 +151,17 @@ def clean_environment(
     yield home
     monkeypatch.undo()
     time.tzset()
+
+
+@pytest.fixture
+def tmp_path(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """An empty directory; pytest's own one lists those of all earlier tests first."""
+    name = re.sub(r"\W", "_", request.node.name)[:30]
+    path = tmp_path_factory.getbasetemp() / f"{name}{next(_NUMBERS)}"
+    path.mkdir(mode=0o700)
+    return path
 
 
 @pytest.fixture
