@@ -10,6 +10,7 @@ import re
 import signal
 import sys
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -103,13 +104,34 @@ def pytest_itemcollected(item: pytest.Item) -> None:
             item.add_marker(pytest.mark.timeout(180))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let unsteady tests fail."""
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Let unsteady tests fail, and mix all tests if several processes run them."""
     reasons = {known.test: known for known in KNOWN}
     for item in items:
         if known := reasons.get(item.nodeid.partition("@")[0]):
             reason = f"unsteady since {known.since}: {known.reason}"
             item.add_marker(pytest.mark.xfail(strict=False, reason=reason))
+
+    if hasattr(config, "workerinput"):
+        _spread(items)
+
+
+def _spread(items: list[pytest.Item]) -> None:
+    """Spread the tests of each module evenly over the run.
+
+    Tests that wait for timers and processes are neighbors. One after the other, they
+    would keep all processes waiting at the same time, and then the cores are idle.
+    """
+    sizes = Counter(item.path for item in items)
+    seen: Counter[Path] = Counter()
+    at: dict[pytest.Item, float] = {}
+    for item in items:
+        at[item] = (seen[item.path] + 0.5) / sizes[item.path]
+        seen[item.path] += 1
+    items.sort(key=at.__getitem__)
 
 
 def pytest_collection_finish() -> None:
