@@ -226,6 +226,21 @@ async def test_a_reason_against_the_background_is_shown():
         )
 
 
+async def test_the_background_continues_as_soon_as_all_downloads_are_added():
+    async with dashboard() as board:
+        asked = []
+        board.main.exit_flow.after = AfterExit(hand_over=lambda: asked.append(1) or "")
+        board.main.add_queue._pending = 1
+        await board.press("Q")
+        await board.tick()
+        assert board.app.return_value is None
+        assert any("as soon as all downloads are added" in x for x in board.screen())
+        board.main.add_queue._pending = 0
+        await board.tick()
+        assert board.app.return_value == 0
+        assert asked == [1]
+
+
 async def test_without_a_session_there_is_no_background():
     async with dashboard() as board:
         await board.press("q")

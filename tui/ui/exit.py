@@ -96,6 +96,7 @@ class ExitFlow:
         self._watch: asyncio.Future[None] | None = None
         self.after = AfterExit()
         self._is_detaching = False
+        self._detaches_when_added = False
         self.is_attached = False
         """Whether the downloads continue in another process after quitting."""
 
@@ -187,7 +188,8 @@ class ExitFlow:
     def detach(self) -> None:
         """Quit and let a background process continue the downloads.
 
-        A dashboard that is attached to one only has to quit.
+        A dashboard that is attached to one only has to quit. While downloads are being
+        added, it waits for the last one.
         """
         if self.is_attached:
             self.quit()
@@ -197,8 +199,10 @@ class ExitFlow:
             self._host.notify("These downloads cannot continue in the background")
             return
         if not self._host.is_all_added():
-            self._host.notify("Downloads are still being added; try again in a moment")
+            self._detaches_when_added = True
+            self._host.notify("Quits as soon as all downloads are added")
             return
+        self._detaches_when_added = False
         reason = hand_over()
         if reason:
             self._host.notify(
@@ -236,6 +240,9 @@ class ExitFlow:
 
     def check(self, *, is_all_added: bool) -> None:
         """Quit if the time has come; called on every tick."""
+        if self._detaches_when_added and is_all_added:
+            self.detach()
+            return
         poller = self._poller
         if any(poller.snapshot.counts[state] for state in ACTIVE):
             self._busy_at_s = time.monotonic()
