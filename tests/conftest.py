@@ -179,8 +179,11 @@ def clean_environment(
 def tmp_path(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """An empty directory; pytest's own one lists those of all earlier tests first."""
-    name = re.sub(r"\W", "_", request.node.name)[:30]
+    """An empty directory; pytest's own one lists those of all earlier tests first.
+
+    Its name is short, since the path of a socket has at most 104 bytes.
+    """
+    name = re.sub(r"\W", "_", request.node.name.removeprefix("test_"))[:12]
     path = tmp_path_factory.getbasetemp() / f"{name}{next(_NUMBERS)}"
     path.mkdir(mode=0o700)
     return path
