@@ -100,6 +100,18 @@ def test_reading_stops_at_the_end_of_the_file(tmp_path, monkeypatch, has_preadv)
         assert platform.read_at(file.fileno(), buffer, 6) == 0
 
 
+@pytest.mark.parametrize("closed", [[], [0], [2, 0, 1], [0, 2, 3], [3, 1]])
+def test_only_the_given_descriptors_are_closed(tmp_path, closed):
+    fds = [os.open(tmp_path, os.O_RDONLY) for _ in range(5)]
+    platform.close_all(fds[index] for index in closed)
+    for index, fd in enumerate(fds):
+        if index in closed:
+            with pytest.raises(OSError, match="descriptor"):
+                os.fstat(fd)
+        else:
+            os.close(fd)
+
+
 def test_a_lock_excludes_and_ends_with_its_file(tmp_path):
     fds = [os.open(tmp_path / "x", os.O_RDWR | os.O_CREAT) for _ in range(2)]
     assert platform.lock(fds[0])

@@ -16,7 +16,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from typing_extensions import Buffer
 
@@ -114,6 +114,22 @@ def link_unnamed(fd: int, name: str, dir_fd: int) -> None:
     """
     # Through /proc, because AT_EMPTY_PATH needs a capability before Linux 6.10.
     os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=dir_fd, follow_symlinks=True)
+
+
+def close_all(fds: Iterable[int]) -> None:
+    """Close descriptors; those that follow each other in one call.
+
+    Each call is a handover of the interpreter's lock to the loop and back.
+    """
+    ranges: list[list[int]] = []
+    for fd in sorted(fds):
+        if ranges and ranges[-1][1] == fd:
+            ranges[-1][1] = fd + 1
+        else:
+            ranges.append([fd, fd + 1])
+    # Never an empty range: Python would close all descriptors of the process.
+    for start, end in ranges:
+        os.closerange(start, end)
 
 
 def _rename_if_free(old: str, new: str, dir_fd: int) -> None:

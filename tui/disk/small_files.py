@@ -205,8 +205,7 @@ class SmallFileBatch(Batch):
         finally:
             # Not before: closing releases the lock, and until the rename another
             # process could mistake a part file for one to continue.
-            for file in written:
-                os.close(file.fd)
+            platform.close_all(file.fd for file in written)
             _OPEN_FILES.end()
 
     def _write_some(
