@@ -68,6 +68,7 @@ class Folder:
 
     __slots__ = (
         "_existing",
+        "_has_suffixed",
         "_next",
         "_open_dirs",
         "_reserved",
@@ -100,6 +101,8 @@ class Folder:
         self._open_dirs = open_dirs
         self._existing = existing
         self._reserved: set[str] = set()
+        self._has_suffixed = False
+        """A reserved name ends like a part file or a record; hardly any does."""
         self._next: dict[str, int] = {}
 
     def __repr__(self) -> str:
@@ -133,7 +136,7 @@ class Folder:
             self._next[first] = number
             candidate = _fit(stem, f" ({number})", extension)
             key = fold(candidate)
-        self._reserved.add(candidate if key == candidate else key)
+        self._add(candidate, key)
         return candidate
 
     def try_reserve(self, name: str) -> bool:
@@ -148,7 +151,7 @@ class Folder:
         key = fold(check_component(name))
         if self._is_reserved(key):
             return False
-        self._reserved.add(name if key == name else key)
+        self._add(name, key)
         return True
 
     def has_reserved(self, name: str) -> bool:
@@ -159,18 +162,23 @@ class Folder:
         """Give up a reservation, if no file was left under the name."""
         self._reserved.discard(fold(name))
 
+    def _add(self, name: str, key: str) -> None:
+        # Most names are their own key: one string instead of two.
+        self._reserved.add(name if key == name else key)
+        if key.endswith(_SUFFIXES):
+            self._has_suffixed = True
+
     def _is_reserved(self, key: str) -> bool:
         reserved = self._reserved
         if key in reserved:
             return True
         # The part file or record of another download could get this name, or the
         # other way round. Only names are stored: four keys each would cost memory.
-        for suffix in _SUFFIXES:
-            if key + suffix in reserved:
-                return True
-            if key.endswith(suffix) and key.removesuffix(suffix) in reserved:
-                return True
-        return False
+        if self._has_suffixed and any(key + suffix in reserved for suffix in _SUFFIXES):
+            return True
+        return key.endswith(_SUFFIXES) and any(
+            key.removesuffix(suffix) in reserved for suffix in _SUFFIXES
+        )
 
     def _is_taken(self, key: str) -> bool:
         existing = self._existing
