@@ -83,7 +83,7 @@ class Response:
         have a content coding (``ResourceInfo.coding``)."""
         # RFC 9112 section 6.3: Content-Length is ignored if there is Transfer-Encoding.
         length = self.header_map.get("content-length") if codings is None else None
-        self.content_length = None if length is None else parse_length([length])
+        self.content_length = None if length is None else parse_length(length)
         """Bytes of this body; ``None`` if unknown."""
         self._left = -1 if self.content_length is None else self.content_length
 

@@ -151,23 +151,20 @@ def join_fields(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {name: ", ".join(several) for name, several in values.items()}
 
 
-def parse_length(values: list[str]) -> int | None:
+def parse_length(value: str) -> int | None:
     """Parse Content-Length (RFC 9110 section 8.6).
 
     Args:
-        values: all values of the header; equal repetitions are allowed.
+        value: of the header; equal repetitions are allowed, joined by commas.
 
     Returns:
-        Bytes, or ``None`` if the header is absent, conflicting, or not a plain decimal
-        number below 10^18.
+        Bytes, or ``None`` if it is conflicting, or not a plain decimal number below
+        10^18.
     """
-    if not values:
-        return None
-    first = values[0]
-    if len(values) > 1 or "," in first:
-        parts = [part.strip() for part in ",".join(values).split(",")]
+    if "," in value:
+        parts = [part.strip() for part in value.split(",")]
         if len({part.lstrip("0") for part in parts}) != 1:
             return None
-        first = parts[0]
-    is_decimal = first.isascii() and first.isdigit() and len(first) <= _MAX_DIGITS
-    return int(first) if is_decimal else None
+        value = parts[0]
+    is_decimal = value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS
+    return int(value) if is_decimal else None

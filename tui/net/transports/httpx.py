@@ -281,7 +281,7 @@ class HttpxResponse(RawResponse):
             for name, value in response.headers.raw
         ]
         self.header_map = join_fields(self._fields)
-        length = parse_length(self.values("content-length"))
+        length = parse_length(self.header_map.get("content-length", ""))
         self._left = 0 if self.values("transfer-encoding") else length or 0
         self._tls: Any = None
         stream = response.extensions.get("network_stream")

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 # What all URL parsers read the same way; any other URL is normalized first.
 _PLAIN = re.compile(
     r"http(s?)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?"
-    r"((?:[/?](?:[\w~!$&'()*+,;=:@%/?-]++|(?<!/)\.)*+)?)(?:#.*)?",
+    r"((?:[/?][\w~!$&'()*+,;=:@%/?.-]*+)?)(?:#.*)?",
     re.ASCII,
 )
 # The output of ``parse_url``, which leaves brackets and the like in queries alone.
@@ -440,7 +440,9 @@ def _parse(url: str) -> _ParsedUrl:
     Raises:
         PermanentError: ``unknown_host``, the URL is invalid.
     """
-    found = _PLAIN.fullmatch(url) or _NORMALIZED.fullmatch(parse_url(url).url)
+    found = _PLAIN.fullmatch(url)
+    if found is None or "/." in found[4]:
+        found = _NORMALIZED.fullmatch(parse_url(url).url)
     server = None if found is None else _server(found[1], found[2], found[3])
     if found is None or server is None:
         raise PermanentError(

@@ -23,11 +23,12 @@ from tui.net.transports.base import (
 
 _END = re.compile(rb"\n\r?\n")
 _STATUS = re.compile(r"HTTP/(1\.[01]) ([1-9][0-9]{2})(?: [^\x00\r\n]*)?\r?\n")
-# Possessive: otherwise a line of 100,000 blanks and a control character takes a minute.
-_FIELD = re.compile(
-    r"^([!#$%&'*+.^_`|~0-9A-Za-z-]++)[ \t]*+:[ \t]*+([^\x00\n]*+)\n",
-    re.MULTILINE,
-)
+_NAME = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]++)[ \t]*+")
+_known_names: dict[str, str] = {}
+"""Names in lower case, by what was received: servers repeat them in every response."""
+_MAX_KNOWN_NAMES = 256
+_MAX_KNOWN_CHARACTERS = 64
+"""Longer names are rare and not worth their memory."""
 _FOLD = re.compile(r"\r?\n[ \t]+")
 
 
@@ -107,12 +108,16 @@ def parse_head(data: bytes) -> ResponseHead:
     lines = text[first.end() :].removesuffix("\n").removesuffix("\r")
     if "\n " in lines or "\n\t" in lines:
         lines = _FOLD.sub(" ", lines)
-    found = _FIELD.findall(lines)
-    # As many fields as lines: every line is a field.
-    if len(found) != lines.count("\n"):
+    if "\0" in lines:
         raise InvalidHead("an invalid header line")
-    fields = [(name.lower(), value.rstrip(" \t\r")) for name, value in found]
-    if lines.count("\r") > len(found):
+    fields: list[tuple[str, str]] = []
+    for line in lines.split("\n")[:-1]:
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise InvalidHead("an invalid header line")
+        name = _known_names.get(name) or _field_name(name)
+        fields.append((name, value.strip(" \t\r")))
+    if lines.count("\r") > len(fields):
         # A carriage return within a value counts as a space (RFC 9112 section 2.2).
         fields = [(name, value.replace("\r", " ")) for name, value in fields]
     if len(fields) > MAX_HEADER_FIELDS or len(lines) > MAX_HEADER_BYTES:
@@ -125,6 +130,21 @@ def parse_head(data: bytes) -> ResponseHead:
     return ResponseHead(
         version, status, fields, header_map, framing, length, is_keep_alive
     )
+
+
+def _field_name(text: str) -> str:
+    """Return what is in front of a colon, in lower case.
+
+    Raises:
+        InvalidHead: it is not the name of a field.
+    """
+    found = _NAME.fullmatch(text)
+    if found is None:
+        raise InvalidHead("an invalid header line")
+    name = found[1].lower()
+    if len(text) <= _MAX_KNOWN_CHARACTERS and len(_known_names) < _MAX_KNOWN_NAMES:
+        _known_names[text] = name
+    return name
 
 
 def _framing(
@@ -143,7 +163,7 @@ def _framing(
             version == "1.1" or "keep-alive" in tokens
         )
     announced = header_map.get("content-length")
-    length = None if announced is None else parse_length([announced])
+    length = None if announced is None else parse_length(announced)
     if announced is not None and length is None:
         raise InvalidHead("an invalid Content-Length")
     if status == 101:
