@@ -107,14 +107,16 @@ class _Reader:
             if not text or text[0] == "#":
                 continue
             if line[0] not in " \t" or _URL_START.match(text):
-                yield from self._finish()
+                if (request := self._take_entry()) is not None:
+                    yield request
                 here = f"{self._where}:{number}"
                 if not text.startswith(_HTTP) and is_command(text):
                     yield from self._command(text, here, numbered)
-                else:
-                    yield from self._begin(text, here)
+                elif (error := self._begin(text, here)) is not None:
+                    yield error
             elif is_command(text):
-                yield from self._finish()
+                if (request := self._take_entry()) is not None:
+                    yield request
                 here = f"{self._where}:{number}"
                 yield from self._command(text, here, numbered)
             else:
@@ -128,7 +130,8 @@ class _Reader:
                         " rest of the list",
                     )
                     return
-        yield from self._finish()
+        if (request := self._take_entry()) is not None:
+            yield request
 
     def _command(
         self, text: str, here: str, numbered: Iterator[tuple[int, str]]
@@ -154,7 +157,8 @@ class _Reader:
 
             yield from parse_command("\n".join(lines), here, self._notes)
 
-    def _begin(self, text: str, here: str) -> Iterator[BadRequestLine]:
+    def _begin(self, text: str, here: str) -> BadRequestLine | None:
+        """Begin the entry of a URL; return what is wrong with it, if anything."""
         if self._adds_https and self._base_url is None:
             text = self._with_https(text, here)
         try:
@@ -162,7 +166,8 @@ class _Reader:
         except ValueError as error:
             self._entry = entry = _Entry(here)
             entry.is_valid = False
-            yield BadRequestLine(here, str(error))
+            return BadRequestLine(here, str(error))
+        return None
 
     def _with_https(self, text: str, here: str) -> str:
         url = assumed_url(text)
@@ -191,14 +196,13 @@ class _Reader:
             if self._notes is not None:
                 self._notes.append(f"{here}: ignoring the option {name}")
 
-    def _finish(self) -> Iterator[DownloadRequest]:
+    def _take_entry(self) -> DownloadRequest | None:
+        """End the open entry; return its request, if it is valid."""
         if self._plain is not None:
             (mirrors, where), self._plain = self._plain, None
-            yield DownloadRequest(mirrors, source=where)
-            return
+            return DownloadRequest(mirrors, source=where)
         entry, self._entry = self._entry, None
-        if entry is not None and entry.is_valid:
-            yield entry.request()
+        return entry.request() if entry is not None and entry.is_valid else None
 
 
 class _Entry:
