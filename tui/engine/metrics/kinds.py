@@ -28,8 +28,8 @@ class Kind:
         "_paced_s",
         "_recent",
         "_squares",
+        "_total",
         "known_left",
-        "mean",
         "samples",
         "slowest_s",
         "waiting",
@@ -41,11 +41,10 @@ class Kind:
         self.known_left = 0
         """Sum of the known sizes of such files, in bytes."""
         self.samples = 0
-        self.mean = 0.0
-        """Mean of the sizes that became known, in bytes."""
         self.slowest_s = 0.0
         """Longest time that one of the last files occupied a slot."""
-        self._squares = 0.0
+        self._total = self._squares = 0
+        """Sums of the sizes that became known and of their squares: exact integers."""
         self._recent = 0.0
         self._paced_bytes = 0.0
         self._paced_s = 0.0
@@ -53,9 +52,8 @@ class Kind:
     def add_size(self, size: int) -> None:
         """Add a size that has become known."""
         self.samples += 1
-        delta = size - self.mean
-        self.mean += delta / self.samples
-        self._squares += delta * (size - self.mean)
+        self._total += size
+        self._squares += size * size
         weight = max(_RECENT, 1 / self.samples)
         self._recent += weight * (size - self._recent)
 
@@ -64,6 +62,11 @@ class Kind:
         self._paced_bytes = self._paced_bytes * _FORGET + size
         self._paced_s = self._paced_s * _FORGET + seconds
         self.slowest_s = max(self.slowest_s * _FORGET, seconds)
+
+    @property
+    def mean(self) -> float:
+        """Mean of the sizes that became known, in bytes; 0 if none has."""
+        return self._total / self.samples if self.samples else 0.0
 
     @property
     def pace(self) -> float:
@@ -81,11 +84,12 @@ class Kind:
             return 0.0
         if self.samples < _MIN_SAMPLES:
             return math.inf
-        if not self.mean / _MAX_TREND <= self._recent <= self.mean * _MAX_TREND:
+        number, samples, mean = self.waiting, self.samples, self.mean
+        if not mean / _MAX_TREND <= self._recent <= mean * _MAX_TREND:
             return math.inf
-        variance = self._squares / (self.samples - 1)
-        number = self.waiting
-        return math.sqrt(variance * (number + number * number / self.samples))
+        squares = self._squares * samples - self._total * self._total
+        variance = squares / (samples * (samples - 1))
+        return math.sqrt(variance * (number + number * number / samples))
 
 
 class Kinds:
