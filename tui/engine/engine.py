@@ -744,7 +744,7 @@ class Engine:
             # Small files on their way to the disk have no worker any more.
             on_the_way = self._registry.counts[_S.VERIFYING]
             return self._workers.active == 0 and not on_the_way
-        return self._registry.pending == 0 and self._workers.active == 0
+        return self._workers.active == 0 and self._registry.pending == 0
 
 
 def _queued(downloads: Iterable[Download]) -> list[Download]:

@@ -55,10 +55,9 @@ class GetRequest(NamedTuple):
 
         They are sent to every origin that the request is redirected to.
         """
-        if not self.is_range and self.if_modified_since:
-            return [("If-Modified-Since", self.if_modified_since)]
         if not self.is_range:
-            return []
+            since = self.if_modified_since
+            return [("If-Modified-Since", since)] if since else []
         last = "" if self.end is None else str(self.end - 1)
         headers = [("Range", f"bytes={self.start}-{last}")]
         if self.if_range:

@@ -319,10 +319,10 @@ def _digests(response: ResponseMeta) -> tuple[Checksum, ...]:
     Repr-Digest (RFC 9530) and Digest (RFC 3230) describe the representation, even in a
     206; Content-Digest describes the bytes of this message, so only a 200 counts.
     """
+    if response.header_map.keys().isdisjoint(_DIGEST_FIELDS):
+        return ()
     names = _DIGEST_FIELDS if response.status == 200 else _DIGEST_FIELDS[:2]
     values = [value for name in names if (value := response.header_map.get(name))]
-    if not values:
-        return ()
     found: dict[str, set[Checksum]] = {}
     for part in ",".join(values).split(","):
         match = _DIGEST.fullmatch(part)

@@ -219,8 +219,6 @@ class DownloadWorker:
             if modified_at is not None:
                 context.registry.modified_at[download.id] = modified_at
         _check_size(job, info.size)
-        state = context.queue.origin_state(download.origin)
-        state.protocol = probe.response.http_version
 
     async def _plan_after_response(self, job: Job, earlier: Plan, probe: Probe) -> Plan:
         """Fix the target by what the server says and decide what to do there.
@@ -472,38 +470,32 @@ class DownloadWorker:
 
     async def _receive_small(self, job: Job, probe: Probe) -> None:
         """Read a small body whole and hand it to the writer without waiting."""
-        registry, download = self._context.registry, job.download
+        context, download = self._context, job.download
+        registry, response, info = context.registry, probe.response, probe.info
         if download.received:
             registry.set_received(download, 0)
         job.in_memory_since = 0.0
+        buffers: list[Any] = []
         try:
-            await self._store_small(job, probe)
+            is_limited = job.limiter is not None or not context.limiter.is_unlimited
+            rest = None if is_limited else response.read_rest_nowait()
+            if rest is not None:
+                # It came together with the headers, as most small files do.
+                buffers, received = rest, sum(map(len, rest))
+                registry.count(download, received)
+            else:
+                received = await self._read_small(job, response, buffers)
+            if received != info.size:
+                raise TransientError(
+                    ErrorKind.TRUNCATED,
+                    f"the body has {received} of {info.size} bytes",
+                )
+            digest = self._finisher.verifier.server_digest(info.digests)
+            await self._finisher.store(job, buffers, received, digest)
         except BaseException:
             # Its bytes were only in memory.
             registry.set_received(download, 0)
             raise
-
-    async def _store_small(self, job: Job, probe: Probe) -> None:
-        context, download = self._context, job.download
-        response, info = probe.response, probe.info
-        buffers: list[Any] = []
-        received = 0
-        is_limited = job.limiter is not None or not context.limiter.is_unlimited
-        rest = None if is_limited else response.read_rest_nowait()
-        if rest is not None:
-            # It came together with the headers, as most small files do.
-            buffers = rest
-            received = sum(map(len, rest))
-            context.registry.count(download, received)
-        else:
-            received = await self._read_small(job, response, buffers)
-        if received != info.size:
-            raise TransientError(
-                ErrorKind.TRUNCATED,
-                f"the body has {received} of {info.size} bytes",
-            )
-        digest = self._finisher.verifier.server_digest(info.digests)
-        await self._finisher.store(job, buffers, received, digest)
 
     async def _read_small(
         self, job: Job, response: Response, buffers: list[Any]

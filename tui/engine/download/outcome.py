@@ -125,7 +125,7 @@ class AttemptOutcome:
         """
         context, download = self._context, job.download
         if error is None:
-            context.queue.origin_state(download.origin).stored += file.nbytes
+            context.queue.origins[download.origin].stored += file.nbytes
             if file.checksum is not None:
                 self.verified(download, file.checksum)
             self.done(job)

@@ -104,8 +104,13 @@ class Prober:
         if began and not origin.accepted:
             origin.first_byte_s = self._context.clock.monotonic() - began
         origin.accepted += 1
+        origin.protocol = response.http_version
         origin.note_size(info.size)
-        if info.start == 0 and (request.is_range or not _fills(record, info)):
+        if (
+            record is not None
+            and info.start == 0
+            and (request.is_range or not _fills(record, info))
+        ):
             record = None
         return Probe(response, info, record)
 
@@ -146,7 +151,7 @@ def _read_info(
         if not request.is_range:
             raise
         return None
-    if not request.is_range or record is None or info.start == 0:
+    if record is None or not request.is_range or info.start == 0:
         return info
     if info.size not in (None, record.size) or info.coding != record.coding:
         return None
@@ -158,11 +163,10 @@ def _read_info(
     return info._replace(size=record.size, validator=record.validator)
 
 
-def _fills(record: ResumeRecord | None, info: ResourceInfo) -> bool:
+def _fills(record: ResumeRecord, info: ResourceInfo) -> bool:
     """Return True if a body from the beginning fills the gaps of a record."""
     return (
-        record is not None
-        and bool(gaps_of(record))
+        bool(gaps_of(record))
         and bool(record.validator)
         and (record.validator, record.size) == (info.validator, info.size)
         and record.coding == info.coding
