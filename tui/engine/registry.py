@@ -9,7 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tui.core.download import ENDED, TRANSITIONS, Download, DownloadState
+from tui.core.download import (
+    ENDED,
+    TRANSITIONS,
+    UNFINISHED,
+    Download,
+    DownloadState,
+)
 from tui.core.listing.query import Figures
 from tui.core.snapshot import AttemptSnapshot, DownloadSnapshot
 from tui.engine.job import Job, TransferSummary
@@ -27,10 +33,12 @@ ATTEMPTS_KEPT = 8
 SUMMARIES_KEPT = 200
 """Ended transfers remembered over all downloads, for their details."""
 
+_DONE = DownloadState.DONE
 _UNCOUNTED = frozenset({DownloadState.FAILED, DownloadState.CANCELLED})
 """States whose bytes do not count as bytes to be downloaded."""
-_UNEXPECTED = ENDED | {DownloadState.PAUSED}
-"""States in which nothing more comes without the user."""
+_EXPECTED = UNFINISHED - {DownloadState.PAUSED}
+"""States from which more comes without the user. They count alike except for the state
+itself."""
 
 
 class IllegalTransition(RuntimeError):
@@ -152,7 +160,7 @@ class DownloadRegistry:
         if download.size is not None:
             self.kinds.all[download.kind].add_size(download.size)
         self.received += download.received
-        self._count_in(download)
+        self._count(download, 1)
         if download.state not in ENDED and download.received:
             self.update_share(download)
         self.revision += 1
@@ -168,23 +176,18 @@ class DownloadRegistry:
         old = download.state
         if state not in TRANSITIONS[old]:
             raise IllegalTransition(f"{download!r} cannot become {state.name}")
-        if old in ENDED or state in ENDED:
-            self._count_out(download)
-            download.state = state
-            self._count_in(download)
-            if state in ENDED:
-                self._note_end(download)
-            if state is DownloadState.DONE:
-                self.jobs.pop(download.id, None)
-        else:
-            # Both count alike except for the state itself.
+        if old in _EXPECTED and state in _EXPECTED:
             self.counts[old] -= 1
             self.counts[state] += 1
-            if old is DownloadState.PAUSED:
-                self._expect(download, 1)
-            elif state is DownloadState.PAUSED:
-                self._expect(download, -1)
             download.state = state
+        else:
+            self._count(download, -1)
+            download.state = state
+            self._count(download, 1)
+            if state in ENDED:
+                self._note_end(download)
+            if state is _DONE:
+                self.jobs.pop(download.id, None)
         download.version += 1
         self.revision += 1
         for changed in self._changed:
@@ -194,7 +197,7 @@ class DownloadRegistry:
         """Stop counting an ended download; return True if that changed anything."""
         if download.state not in ENDED or download.id in self.removed:
             return False
-        self._count_out(download)
+        self._count(download, -1)
         self.removed.add(download.id)
         self.touch(download)
         return True
@@ -204,7 +207,7 @@ class DownloadRegistry:
         if download.id not in self.removed:
             return False
         self.removed.remove(download.id)
-        self._count_in(download)
+        self._count(download, 1)
         self.touch(download)
         return True
 
@@ -220,9 +223,9 @@ class DownloadRegistry:
         if download.size is None and size is not None:
             self._learn_size(download, size)
         else:
-            self._count_out(download)
+            self._count(download, -1)
             download.size = size
-            self._count_in(download)
+            self._count(download, 1)
         self.touch(download)
 
     def _learn_size(self, download: Download, size: int) -> None:
@@ -232,9 +235,9 @@ class DownloadRegistry:
         download.size = size
         if state not in ENDED:
             self.unknown -= 1
-            if state is not DownloadState.PAUSED:
-                kind.waiting -= 1
-                kind.known_left += size
+        if state in _EXPECTED:
+            kind.waiting -= 1
+            kind.known_left += size
         if state not in _UNCOUNTED:
             self.known_size += size
             self.known_received += download.received
@@ -243,11 +246,11 @@ class DownloadRegistry:
         """Set the byte count outright: after a resume, a restart or a deletion."""
         is_counted = download.id not in self.removed
         if is_counted:
-            self._count_out(download)
+            self._count(download, -1)
         self.received += received - download.received
         download.received = received
         if is_counted:
-            self._count_in(download)
+            self._count(download, 1)
         download.version += 1
 
     def count(self, download: Download, nbytes: int) -> None:
@@ -276,37 +279,21 @@ class DownloadRegistry:
         kept.append(AttemptSnapshot(download.attempt, at, error))
         del kept[:-ATTEMPTS_KEPT]
 
-    def _count_out(self, download: Download) -> None:
-        state = download.state
-        self.counts[state] -= 1
-        if state not in _UNEXPECTED:
-            self._expect(download, -1)
-        if download.size is None:
+    def _count(self, download: Download, by: int) -> None:
+        """Count a download as it is (1), or stop counting it (-1)."""
+        state, size = download.state, download.size
+        self.counts[state] += by
+        if size is None:
             if state not in ENDED:
-                self.unknown -= 1
-        elif state not in _UNCOUNTED:
-            self.known_size -= download.size
-            self.known_received -= download.received
-
-    def _count_in(self, download: Download) -> None:
-        state = download.state
-        self.counts[state] += 1
-        if state not in _UNEXPECTED:
-            self._expect(download, 1)
-        if download.size is None:
-            if state not in ENDED:
-                self.unknown += 1
-        elif state not in _UNCOUNTED:
-            self.known_size += download.size
-            self.known_received += download.received
-
-    def _expect(self, download: Download, by: int) -> None:
-        """Count a download among those of its kind that are still to come, or not."""
-        kind = self.kinds.all[download.kind]
-        if download.size is None:
-            kind.waiting += by
-        else:
-            kind.known_left += by * download.size
+                self.unknown += by
+            if state in _EXPECTED:
+                self.kinds.all[download.kind].waiting += by
+            return
+        if state in _EXPECTED:
+            self.kinds.all[download.kind].known_left += by * size
+        if state not in _UNCOUNTED:
+            self.known_size += by * size
+            self.known_received += by * download.received
 
     def _note_end(self, download: Download) -> None:
         """Note size and time of a download that has ended, for the estimates."""
@@ -315,7 +302,7 @@ class DownloadRegistry:
             if not self._shares:
                 self.shares = 0.0  # rounding errors would add up
         kind = self.kinds.all[download.kind]
-        if download.state is DownloadState.DONE:
+        if download.state is _DONE:
             if download.size and download.attempt == 1:
                 seconds = download.finished_at - download.started_at
                 kind.add_duration(download.size, max(0.0, seconds))
