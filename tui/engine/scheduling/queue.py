@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tui.core.download import Download
     from tui.core.errors import FetchError
     from tui.core.settings import HostRule
-    from tui.engine.scheduling.waiting import Entry
+    from tui.engine.scheduling.waiting import Entry, Offer
 
 HOST_CONNECTIONS = 16
 """Connections of large files from one origin while the concurrency is automatic; aria2
@@ -191,9 +191,9 @@ class DownloadQueue:
         """Caps learned in earlier runs, by origin; set it before anything is queued."""
         self.blocked: set[OriginState] = set()
         """Origins from which nothing is requested for now."""
-        self._ready: list[tuple[float, int, str]] = []
-        """Heap of the first entry of each origin; one that is not its
-        ``waiting.offered`` is out of date."""
+        self._ready: list[Offer] = []
+        """Heap of the offer of each origin; one that is not its ``waiting.offered`` is
+        out of date."""
 
     def origin_state(self, origin: str) -> OriginState:
         """Return the state of ``origin``, creating it if needed."""
@@ -257,8 +257,8 @@ class DownloadQueue:
         """Queue a download (already in state QUEUED) at its ``queue_key``."""
         state = self.origin_state(download.origin)
         if state.waiting.push(download):
-            state.waiting.offered = download.queue_key, download.id
-            heapq.heappush(self._ready, (*state.waiting.offered, state.name))
+            offer = state.waiting.offer(download.queue_key, download.id)
+            heapq.heappush(self._ready, offer)
 
     def take(self, now: float) -> Download | None:
         """Take the next download whose origin has a free slot, and occupy that slot.
@@ -270,9 +270,9 @@ class DownloadQueue:
             that.
         """
         while self._ready:
-            key, number, origin = self._ready[0]
-            state = self.origins[origin]
-            if state.waiting.offered != (key, number):
+            offer = self._ready[0]
+            state = self.origins[offer[2]]
+            if state.waiting.offered is not offer:
                 heapq.heappop(self._ready)
                 continue
             head = state.waiting.head()
@@ -280,10 +280,9 @@ class DownloadQueue:
                 # A full or blocked origin comes back through release or unblock.
                 heapq.heappop(self._ready)
                 state.waiting.offered = None
-            elif head[:2] != state.waiting.offered:
+            elif head[:2] != offer[:2]:
                 # What was offered has left the queue.
-                state.waiting.offered = head[:2]
-                heapq.heapreplace(self._ready, (*state.waiting.offered, origin))
+                heapq.heapreplace(self._ready, state.waiting.offer(*head[:2]))
             else:
                 self._occupy(state, head)
                 return head[2]
@@ -295,8 +294,7 @@ class DownloadQueue:
         state.active += 1
         following = state.waiting.head()
         if following is not None:
-            state.waiting.offered = following[:2]
-            heapq.heapreplace(self._ready, (*state.waiting.offered, state.name))
+            heapq.heapreplace(self._ready, state.waiting.offer(*following[:2]))
         else:
             state.waiting.offered = None
             heapq.heappop(self._ready)
@@ -612,9 +610,9 @@ class DownloadQueue:
         and all of them would have to be removed whenever one download is taken.
         """
         head = state.waiting.head()
-        if head is not None and head[:2] != state.waiting.offered:
-            state.waiting.offered = head[:2]
-            heapq.heappush(self._ready, (*state.waiting.offered, state.name))
+        offered = state.waiting.offered
+        if head is not None and (offered is None or head[:2] != offered[:2]):
+            heapq.heappush(self._ready, state.waiting.offer(*head[:2]))
 
     def _offer_all(self) -> None:
         for state in self.origins.values():

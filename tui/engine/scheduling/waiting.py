@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, TypeAlias
 from tui.core.download import DownloadState
 
 if TYPE_CHECKING:
-    from tui.core.download import Download
+    from tui.core.download import Download, DownloadId
+
+_QUEUED = DownloadState.QUEUED
 
 Entry: TypeAlias = "tuple[float, int, Download]"
 """Queue key, id, download."""
+Offer: TypeAlias = tuple[float, int, str]
+"""Queue key and id of the download to start next from an origin, and that origin."""
 
 
 class Waiting:
@@ -34,8 +38,8 @@ class Waiting:
         self._downloads: deque[Download] = deque()
         self._heap: list[Entry] = []
         """What was pushed out of order."""
-        self.offered: tuple[float, int] | None = None
-        """Key and id of the entry with which the queue offers this origin a slot."""
+        self.offered: Offer | None = None
+        """What the queue offers of this origin; the very object in its heap."""
 
     def __len__(self) -> int:
         """Return the number of entries; dead ones may count as well."""
@@ -72,6 +76,11 @@ class Waiting:
         first = (keys[0], downloads[0].id, downloads[0])
         return heap[0] if heap and heap[0][:2] < first[:2] else first
 
+    def offer(self, key: float, id: DownloadId) -> Offer:
+        """Return the offer of an entry, which replaces the last one."""
+        self.offered = offer = key, id, self._origin
+        return offer
+
     def pop(self, entry: Entry) -> None:
         """Remove the entry that ``head`` has just returned."""
         if self._heap and self._heap[0] is entry:
@@ -82,7 +91,7 @@ class Waiting:
 
     def _is_live(self, download: Download, key: float) -> bool:
         return (
-            download.state is DownloadState.QUEUED
+            download.state is _QUEUED
             and download.queue_key == key
             and download.origin == self._origin
         )
