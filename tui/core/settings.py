@@ -51,17 +51,21 @@ class OnExists(Enum):
     @property
     def replaces(self) -> bool:
         """Whether a final file is replaced when the new one is complete."""
-        return self in (OnExists.OVERWRITE, OnExists.NEWER)
+        return self in _REPLACING
 
     @property
     def renames(self) -> bool:
         """Whether a numbered name may be used if the name is taken."""
-        return self not in (OnExists.RESUME_ONLY, OnExists.FAIL)
+        return self not in _NOT_RENAMING
 
     @property
     def compares(self) -> bool:
         """Whether a complete file of the right size counts as done."""
         return self in (OnExists.RESUME, OnExists.RESUME_ONLY)
+
+
+_REPLACING = (OnExists.OVERWRITE, OnExists.NEWER)
+_NOT_RENAMING = (OnExists.RESUME_ONLY, OnExists.FAIL)
 
 
 class Verify(Enum):

@@ -131,87 +131,62 @@ class RunningTransfer(Protocol):
 class Job:
     """What the engine knows about one unfinished download."""
 
-    __slots__ = (
-        "best_received",
-        "dead_mirrors",
-        "descriptor_waits",
-        "download",
-        "failures",
-        "in_memory_since",
-        "is_renaming",
-        "is_stopping",
-        "limiter",
-        "mirror_failures",
-        "missing",
-        "next_request",
-        "next_url",
-        "one_connection",
-        "restarts",
-        "retried_failure",
-        "retry_timer",
-        "segments",
-        "single_source",
-        "slot_origin",
-        "target",
-        "task",
-        "transfer",
-        "whole_only",
-    )
+    # Class attributes: most jobs end without changing more than a few of them.
+    # -- set by the user
+    segments = 0
+    """Connections a user set for this download; 0 uses the limit of the run."""
+    limiter: Limiter | None = None
+    """Rate limit a user set for this download."""
+    missing = ""
+    """Why a restored download cannot be requested, such as a missing header; ""
+    if it can."""
+    next_request: DownloadRequest | None = None
+    """Replaces the download's request when its worker has stopped."""
+    next_url = ""
+    """Replaces the download's URL then."""
+    restarts = False
+    """Queue it again then: it was stopped for a change, not by a user."""
+    # -- on disk
+    target: TargetPath | None = None
+    is_renaming = False
+    """The rename to the final name is under way: too late to stop it."""
+    # -- learned from servers
+    single_source = False
+    """Its mirrors gave different bytes: use one mirror at a time."""
+    whole_only = False
+    """Its server fails at ranges: request the whole file."""
+    one_connection = False
+    """Its server refused or garbled a further range."""
+    # -- retries
+    failures = 0
+    """Failed attempts in a row without progress, at the current mirror."""
+    best_received = 0
+    """The most bytes that a failed attempt has left behind."""
+    dead_mirrors: set[str] | None = None
+    """Mirrors that failed permanently or too often."""
+    mirror_failures: dict[str, int] | None = None
+    """``failures`` of the mirrors that were left for another one."""
+    descriptor_waits = 0
+    """Attempts that ended because no more files could be opened."""
+    retry_timer: asyncio.TimerHandle | None = None
+    """Queues the download again when its wait is over."""
+    retried_failure: Failure | None = None
+    """The failure that a user's retry cleared, for undoing that retry."""
+    # -- running
+    task: asyncio.Task[None] | None = None
+    """The worker on it; it may still be closing the part file after a stop."""
+    slot_origin = ""
+    """The origin whose slot the worker occupies; the download may switch to
+    another mirror meanwhile."""
+    is_stopping = False
+    """Its worker has been cancelled and is saving what it has."""
+    transfer: RunningTransfer | None = None
+    in_memory_since = 0.0
+    """Monotonic time since when the body of a small file is read, if that takes
+    long; 0 otherwise."""
 
     def __init__(self, download: Download) -> None:
         self.download = download
-        # -- set by the user
-        self.segments = 0
-        """Connections a user set for this download; 0 uses the limit of the run."""
-        self.limiter: Limiter | None = None
-        """Rate limit a user set for this download."""
-        self.missing = ""
-        """Why a restored download cannot be requested, such as a missing header; ""
-        if it can."""
-        self.next_request: DownloadRequest | None = None
-        """Replaces the download's request when its worker has stopped."""
-        self.next_url = ""
-        """Replaces the download's URL then."""
-        self.restarts = False
-        """Queue it again then: it was stopped for a change, not by a user."""
-        # -- on disk
-        self.target: TargetPath | None = None
-        self.is_renaming = False
-        """The rename to the final name is under way: too late to stop it."""
-        # -- learned from servers
-        self.single_source = False
-        """Its mirrors gave different bytes: use one mirror at a time."""
-        self.whole_only = False
-        """Its server fails at ranges: request the whole file."""
-        self.one_connection = False
-        """Its server refused or garbled a further range."""
-        # -- retries
-        self.failures = 0
-        """Failed attempts in a row without progress, at the current mirror."""
-        self.best_received = 0
-        """The most bytes that a failed attempt has left behind."""
-        self.dead_mirrors: set[str] | None = None
-        """Mirrors that failed permanently or too often."""
-        self.mirror_failures: dict[str, int] | None = None
-        """``failures`` of the mirrors that were left for another one."""
-        self.descriptor_waits = 0
-        """Attempts that ended because no more files could be opened."""
-        self.retry_timer: asyncio.TimerHandle | None = None
-        """Queues the download again when its wait is over."""
-        self.retried_failure: Failure | None = None
-        """The failure that a user's retry cleared, for undoing that retry."""
-        # -- running
-        self.task: asyncio.Task[None] | None = None
-        """The worker on it; it may still be closing the part file after a stop."""
-        self.slot_origin = ""
-        """The origin whose slot the worker occupies; the download may switch to
-        another mirror meanwhile."""
-        self.is_stopping = False
-        """Its worker has been cancelled and is saving what it has."""
-        self.transfer: RunningTransfer | None = None
-        self.in_memory_since = 0.0
-        """Monotonic time since when the body of a small file is read, if that takes
-        long; 0 otherwise."""
 
     def __repr__(self) -> str:
         return f"<Job of {self.download!r}>"

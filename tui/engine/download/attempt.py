@@ -62,6 +62,8 @@ _LONG_S = 1.0
 most are complete long before."""
 LOOKS = 10
 """Times that an attempt looks at files which another process keeps changing."""
+_USES_EXISTING = (Decision.COMPARE, Decision.FINISH)
+"""Decisions after which nothing more is received."""
 _PAGES = frozenset({"", ".html", ".htm", ".xhtml", ".php", ".asp", ".aspx", ".jsp"})
 """Extensions of files that may well turn out to be web pages."""
 
@@ -150,7 +152,7 @@ class DownloadWorker:
         try:
             self._note_response(job, probe)
             plan = await self._plan_after_response(job, plan, probe)
-            if plan.decision is Decision.COMPARE or plan.decision is Decision.FINISH:
+            if plan.decision in _USES_EXISTING:
                 await probe.response.close()
                 await self._use_existing(job, plan, ALREADY_PRESENT)
                 return
