@@ -22,6 +22,7 @@ from tui.core.listing.query import DownloadQuery, SortKey
 from tui.ui.list.empty import empty_lines
 from tui.ui.list.model import FinishedGroup, ListModel
 from tui.ui.list.rows import PREFIX, Piece, RowWriter, changed_spans, columns_for
+from tui.ui.panes.pane import bare_lines
 from tui.ui.style.format import cells, fit, wrap
 from tui.ui.style.theme import palette_of
 
@@ -243,8 +244,34 @@ class DownloadList(ScrollView, can_focus=True):
 
     # -- drawing ---------------------------------------------------------------------
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Return lines; a row has all of its styles, and Textual adds none."""
+        rows = [self._kept_line(y) or self.render_line(y) for y in crop.line_range]
+        # Beside a row there is a column for the scroll bar.
+        width, background = crop.right, self._background
+        strips = [row.adjust_cell_length(width, background) for row in rows]
+        return bare_lines(self, crop, strips)
+
+    def _kept_line(self, y: int) -> Strip | None:
+        """Return a line as it was drawn last, if its text and look are still those."""
+        index = y + self.scroll_offset.y
+        ids = self.model.ids
+        if index >= len(ids):
+            return None
+        kept = self._strips.get(ids[index])
+        pieces = self._drawn.get(ids[index])
+        if kept is None or pieces is None or kept[0] != self._key(pieces, index):
+            return None
+        return kept[1]
+
+    def _key(self, pieces: tuple[Piece, ...], index: int) -> tuple[object, ...]:
+        """Return what a row looks like: two that are equal have the same strip."""
+        is_cursor = index == self.model.cursor
+        # Not ``_width``, which takes as long as drawing the row.
+        return pieces, is_cursor, is_cursor and self.has_focus, self._fitted
+
     def render_line(self, y: int) -> Strip:
-        """Return one line as a strip, cached while its text stays the same."""
+        """Draw one line."""
         index = y + self.scroll_offset.y
         ids = self.model.ids
         if index >= len(ids):
@@ -256,19 +283,14 @@ class DownloadList(ScrollView, can_focus=True):
             pieces = self._drawn.get(id, ())  # none after a change of the process
         is_cursor = index == self.model.cursor
         palette = palette_of(self.app)
-        key = (pieces, is_cursor, self.has_focus, self._width)
-        cached = self._strips.get(id)
-        if cached is not None and cached[0] == key:
-            return cached[1]
         base = self._background
         if is_cursor:
             base += palette.cursor if self.has_focus else palette.cursor_blurred
         mark = ">" if self.is_ascii else "▌"
         segments = [Segment(mark if is_cursor else " ", base + palette.key)]
         segments += [Segment(text, base + palette[style]) for text, style in pieces]
-        width = self._width
-        strip = Strip(segments).adjust_cell_length(width, base)
-        self._strips[id] = (key, strip)
+        strip = Strip(segments).adjust_cell_length(self._fitted, base)
+        self._strips[id] = (self._key(pieces, index), strip)
         return strip
 
     def explain_if_empty(self, *, is_loading: bool) -> None:
@@ -284,6 +306,8 @@ class DownloadList(ScrollView, can_focus=True):
     def _blank(self, y: int) -> Strip:
         """Return a blank line, or in an empty list a line of its explanation."""
         width = self._width
+        if self.model.ids:
+            return Strip.blank(width, self._background)
         palette = palette_of(self.app)
         lines = [
             text
@@ -291,7 +315,7 @@ class DownloadList(ScrollView, can_focus=True):
             for text in (wrap(line, width - 2) or [""])
         ]
         first = max(0, (self.size.height - len(lines)) // 2)
-        if self.model.ids or not 0 <= y - first < len(lines):
+        if not 0 <= y - first < len(lines):
             return Strip.blank(width, self._background)
         text = lines[y - first]
         indent = max(0, (width - cells(text)) // 2)

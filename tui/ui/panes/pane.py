@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from rich.segment import Segment
+from textual.filter import ANSIToTruecolor
 from textual.geometry import Region, Size
 from textual.reactive import reactive
 from textual.strip import Strip
@@ -86,10 +87,17 @@ def bare_lines(widget: Widget, crop: Region, strips: list[Strip]) -> list[Strip]
 
     Textual passes each line through a cache of these, which takes as long as drawing
     all of our lines (8.2.8).
+
+    Args:
+        widget: draws the lines.
+        crop: the part of the widget that is asked for.
+        strips: its lines, in colors of ``theme.Palette``.
     """
     for line_filter in widget.get_line_filters():
-        background = widget.background_colors[1]
-        strips = [strip.apply_filter(line_filter, background) for strip in strips]
+        # A palette has only true colors, or else Textual turns this filter off.
+        if not isinstance(line_filter, ANSIToTruecolor):
+            background = widget.background_colors[1]
+            strips = [strip.apply_filter(line_filter, background) for strip in strips]
     if crop.column_span != (0, widget.size.width):
         strips = [strip.crop(*crop.column_span) for strip in strips]
     return strips
