@@ -27,7 +27,7 @@ from tui.ui.style.format import cells, fit, wrap
 from tui.ui.style.theme import palette_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from textual import events
     from textual.worker import Worker
@@ -89,6 +89,8 @@ class DownloadList(ScrollView, can_focus=True):
         """First line, cursor and ids of the last complete redraw."""
         self._strips: dict[DownloadId, tuple[tuple[object, ...], Strip]] = {}
         self._background = Style()
+        self._styles: dict[tuple[bool, bool], Mapping[str, Style]] = {}
+        """Styles of rows: below the cursor or not, while the list has the focus."""
         self._columns: tuple[str, ...] = ()
         self._fitted = 0
         """The width that the columns were chosen for."""
@@ -264,8 +266,10 @@ class DownloadList(ScrollView, can_focus=True):
             return None
         return kept[1]
 
-    def _key(self, pieces: tuple[Piece, ...], index: int) -> tuple[object, ...]:
-        """Return what a row looks like: two that are equal have the same strip."""
+    def _key(
+        self, pieces: tuple[Piece, ...], index: int
+    ) -> tuple[tuple[Piece, ...], bool, bool, int]:
+        """Return what a row looks like; rows with equal keys have equal strips."""
         is_cursor = index == self.model.cursor
         # Not ``_width``, which takes as long as drawing the row.
         return pieces, is_cursor, is_cursor and self.has_focus, self._fitted
@@ -281,17 +285,25 @@ class DownloadList(ScrollView, can_focus=True):
         if pieces is None:
             self._drawn = {**self._write(self._visible_ids()), **self._drawn}
             pieces = self._drawn.get(id, ())  # none after a change of the process
-        is_cursor = index == self.model.cursor
-        palette = palette_of(self.app)
-        base = self._background
-        if is_cursor:
-            base += palette.cursor if self.has_focus else palette.cursor_blurred
-        mark = ">" if self.is_ascii else "▌"
-        segments = [Segment(mark if is_cursor else " ", base + palette.key)]
-        segments += [Segment(text, base + palette[style]) for text, style in pieces]
-        strip = Strip(segments).adjust_cell_length(self._fitted, base)
-        self._strips[id] = (self._key(pieces, index), strip)
+        key = self._key(pieces, index)
+        styles = self._row_styles(*key[1:3])
+        mark = " " if index != self.model.cursor else ">" if self.is_ascii else "▌"
+        segments = [Segment(mark, styles["key"])]
+        segments += [Segment(text, styles[style]) for text, style in pieces]
+        strip = Strip(segments).adjust_cell_length(self._fitted, styles[""])
+        self._strips[id] = (key, strip)
         return strip
+
+    def _row_styles(self, is_cursor: bool, has_focus: bool) -> Mapping[str, Style]:
+        """Return the styles of a row by their names in the palette; "" for no text."""
+        if (is_cursor, has_focus) not in self._styles:
+            palette = palette_of(self.app)
+            base = self._background
+            if is_cursor:
+                base += palette.cursor if has_focus else palette.cursor_blurred
+            styles = {name: base + style for name, style in palette.items()}
+            self._styles[is_cursor, has_focus] = {"": base, **styles}
+        return self._styles[is_cursor, has_focus]
 
     def explain_if_empty(self, *, is_loading: bool) -> None:
         """Update the text of an empty list: no match, nothing yet, or loading."""
@@ -414,6 +426,7 @@ class DownloadList(ScrollView, can_focus=True):
 
     def _forget_rows(self) -> None:
         self._background = Style(bgcolor=self.background_colors[1].rich_color)
+        self._styles.clear()
         self._drawn.clear()
         self._strips.clear()
 

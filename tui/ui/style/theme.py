@@ -17,6 +17,8 @@ from tui.config.values import suggest
 from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from textual.app import App
 
 DARK = Theme(
@@ -113,6 +115,10 @@ class Palette:
         """Return a style by the name of its field."""
         style: Style = getattr(self, name)
         return style
+
+    def items(self) -> Iterable[tuple[str, Style]]:
+        """Return all styles with their names."""
+        return vars(self).items()
 
 
 def palette_of(app: App[Any]) -> Palette:
