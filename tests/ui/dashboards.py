@@ -106,6 +106,8 @@ async def dashboard(
     async with app.run_test(size=size) as pilot:
         board = Dashboard(app, pilot)
         await pilot.pause()
+        while board.list.model.is_searching:
+            await board.wait_idle()  # a long list is not complete yet
         yield board
 
 
