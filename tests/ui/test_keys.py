@@ -40,6 +40,36 @@ async def test_cancel_shows_at_once_and_undo_restores_the_state():
             assert state.word in board.screen()[4 + line]
 
 
+async def test_a_key_is_drawn_before_anything_else_runs(monkeypatch):
+    async with dashboard() as board:
+        board.main._timer.stop()
+        await board.press("g")
+        drawn = []
+        display = board.app._display
+        monkeypatch.setattr(
+            board.app, "_display", lambda *args: drawn.append(args) or display(*args)
+        )
+        for id in ("cursor_down", "more"):
+            board.main._drawn_at_s = 0.0
+            drawn.clear()
+            board.main.perform(id)
+            assert len(drawn) == 1, id
+            await board.wait_idle()
+            assert len(drawn) == 1, "not once more"
+
+
+async def test_keys_that_arrive_together_are_drawn_together(monkeypatch):
+    async with dashboard() as board:
+        board.main._timer.stop()
+        drawn = []
+        monkeypatch.setattr(board.main, "_on_timer_update", lambda: drawn.append(1))
+        # By this clock, all of them take no time.
+        monkeypatch.setattr("tui.ui.main_screen.time.monotonic", lambda: 1000.0)
+        for _ in range(20):
+            board.main.perform("cursor_down")
+        assert len(drawn) == 1
+
+
 async def test_a_row_shows_its_new_state_before_the_next_tick():
     async with dashboard() as board:
         board.main._timer.stop()

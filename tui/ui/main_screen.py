@@ -7,6 +7,7 @@ time to quit, and schedules the next tick.
 from __future__ import annotations
 
 import asyncio
+import time
 from functools import cached_property, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from textual import on
 from textual.binding import BindingsMap
 from textual.containers import Container
-from textual.screen import Screen
+from textual.screen import UPDATE_PERIOD, Screen
 from textual.widgets import Input
 
 from tui.core.attachment import LinkState
@@ -157,6 +158,8 @@ class MainScreen(Screen[None]):
         self._timer: Timer | None = None
         self._arranged_for: Size | None = None
         """The size of the terminal that the panes are arranged for."""
+        self._drawn_at_s = 0.0
+        """When a key was drawn at once for the last time."""
         self._ended: EngineSnapshot | None = None
         """The result of a finished run, until something new begins."""
         self._make_widgets(source_title)
@@ -582,10 +585,34 @@ class MainScreen(Screen[None]):
         is_move = action.group is Group.MOVE
         if is_move and not self.follow_mode.is_on:
             self.refresh_scheduler.refresh_cursor()
+        else:
+            if is_move:
+                self.follow_mode.is_on = False
+            self.refresh_now()
+        self._draw_now()
+
+    def _draw_now(self) -> None:
+        """Draw what a key has changed, if that moves and scrolls no widget.
+
+        Textual passes it on as messages first, one of them through the queue of each
+        widget and of the screen (8.2.8). That takes some turns of the loop, which are
+        long while hundreds of connections are busy.
+        """
+        now_s = time.monotonic()
+        if now_s - self._drawn_at_s < UPDATE_PERIOD:
+            return  # keys that arrive together are drawn together
+        widgets = [*self.children, *self.panes.children]
+        if any(
+            one._layout_required or one._scroll_required for one in (self, *widgets)
+        ):
             return
-        if is_move:
-            self.follow_mode.is_on = False
-        self.refresh_now()
+        self._drawn_at_s = now_s
+        visible = self._compositor.visible_widgets
+        for widget in widgets:
+            if widget._repaint_required and widget in visible:
+                widget._repaint_required = False
+                self._dirty_widgets.add(widget)
+        self._on_timer_update()
 
     def _ask_host_limit(self, host: OriginSnapshot) -> None:
         if self.may_change():
