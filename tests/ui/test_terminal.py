@@ -8,6 +8,8 @@ import signal
 import sys
 import threading
 import time
+import tty
+from contextlib import suppress
 
 import pytest
 
@@ -16,7 +18,7 @@ from tests.ui.latency import Terminal
 from tui.cli import preflight
 from tui.headless.terminal import can_show_dashboard, dashboard_problem
 from tui.ui.terminal.driver import GuardedDriver
-from tui.ui.terminal.writer import BACKLOG, TerminalWriter
+from tui.ui.terminal.writer import BACKLOG, TerminalWriter, open_again
 
 
 class StalledFile:
@@ -79,6 +81,69 @@ def test_a_dead_terminal_is_detected_and_output_is_discarded():
     for _ in range(1000):
         writer.put("b")
     writer.finish()
+
+
+@pytest.fixture
+def pseudo_terminal():
+    """Return the side of the user, and the side of the program as a file."""
+    reader, slave = os.openpty()
+    tty.setraw(slave)
+    with os.fdopen(reader, "rb", buffering=0) as user:
+        file = os.fdopen(slave, "w", encoding="utf-8")
+        yield user, file
+        with suppress(OSError):  # the user may be gone
+            file.close()
+
+
+def read_exactly(user, size: int) -> bytes:
+    got = b""
+    while len(got) < size:
+        got += user.read(size - len(got))
+    return got
+
+
+needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="/dev/pts")
+
+
+@needs_linux
+def test_what_a_terminal_accepts_is_written_by_the_caller(pseudo_terminal):
+    user, file = pseudo_terminal
+    writer = TerminalWriter(file, open_again(file))  # its thread is not started
+    writer.put("░")
+    writer.put("x")
+    assert read_exactly(user, 4).decode() == "░x"
+    assert writer.backlog == 0
+    assert os.get_blocking(file.fileno()), "others use this descriptor"
+    writer.finish()
+
+
+@needs_linux
+def test_what_a_terminal_does_not_accept_follows_in_order(pseudo_terminal):
+    user, file = pseudo_terminal
+    writer = TerminalWriter(file, open_again(file))
+    pieces = [f"{number}░" * 1000 for number in range(BACKLOG * 4)]
+    for piece in pieces:  # more than it has space for, and nobody reads
+        writer.put(piece)
+    assert writer.backlog
+    writer.start()
+    wanted = "".join(pieces).encode()
+    assert read_exactly(user, len(wanted)) == wanted
+    writer.finish()
+
+
+@needs_linux
+def test_a_terminal_that_is_gone_is_noticed_by_the_caller(pseudo_terminal):
+    user, file = pseudo_terminal
+    writer = TerminalWriter(file, open_again(file))
+    user.close()
+    writer.put("x")
+    assert writer.is_dead
+    writer.finish()
+
+
+def test_only_a_terminal_is_opened_again(tmp_path):
+    with open(tmp_path / "file", "w") as file:
+        assert open_again(file) is None
 
 
 async def test_frames_are_dropped_while_the_terminal_is_behind(monkeypatch):

@@ -21,7 +21,7 @@ from textual.message import Message
 
 from tui.ui.terminal.paste import END, START, Keys, Pasted, PasteReader
 from tui.ui.terminal.title import TerminalTitle, supports_progress, supports_title
-from tui.ui.terminal.writer import BACKLOG, TerminalWriter
+from tui.ui.terminal.writer import BACKLOG, TerminalWriter, open_again
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -68,7 +68,8 @@ class GuardedDriver(LinuxDriver):
     def start_application_mode(self) -> None:
         """Switch to the alternate screen and start the writer."""
         if self.writer is None or not self.writer.is_alive():
-            self.writer = TerminalWriter(terminal_stream())
+            stream = terminal_stream()
+            self.writer = TerminalWriter(stream, open_again(stream))
             self.writer.start()
         super().start_application_mode()  # type: ignore[no-untyped-call]
         self.write(self.opening)

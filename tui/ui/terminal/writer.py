@@ -5,12 +5,17 @@ blocks the event loop, and every download with it. A terminal that was not read 
 stalled SSH session, a stopped pager) blocked it for 4.4 s, one that died for ever
 (measured with 8.2.8). Here a write never waits: frames are skipped while the queue is
 long, and once the terminal is gone, output is discarded and ``is_dead`` is set.
+
+What the terminal takes at once does not go through the thread either: while the
+processors are busy, it would start late, for up to 130 ms (measured).
 """
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from queue import Empty, Full, Queue
-from threading import Thread
+from threading import Lock, Thread
 from typing import TextIO
 
 BACKLOG = 9
@@ -19,14 +24,47 @@ _QUEUE_SIZE = 64
 _FINISH_TIMEOUT_S = 0.5
 
 
+_PSEUDO_TERMINALS = "/dev/pts/"
+"""Devices whose driver only copies what is written. A console draws it, which can take
+some milliseconds."""
+
+
+def open_again(file: TextIO) -> int | None:
+    """Open a terminal once more, so that writes to it never wait.
+
+    The other descriptor must stay as it is: programs that share it rely on that.
+
+    Returns:
+        A descriptor, or ``None`` if ``file`` is not a pseudo-terminal of Linux.
+    """
+    try:
+        name = os.ttyname(file.fileno())
+        if not name.startswith(_PSEUDO_TERMINALS):
+            return None
+        flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+        return os.open(name, flags)
+    except OSError:
+        return None  # not a terminal, or one of another container
+
+
 class TerminalWriter(Thread):
     """Writes pieces to the terminal, in order, without making the caller wait."""
 
-    def __init__(self, file: TextIO) -> None:
-        """Write to ``file``, the terminal."""
+    def __init__(self, file: TextIO, direct: int | None = None) -> None:
+        """Write to ``file``, the terminal.
+
+        Args:
+            file: is written to by a thread.
+            direct: a descriptor of the same terminal on which writes do not wait, from
+                ``open_again``; ``finish`` closes it. ``None`` leaves everything to the
+                thread.
+        """
         super().__init__(daemon=True, name="terminal-output")
         self._file = file
-        self._queue: Queue[str | None] = Queue(_QUEUE_SIZE)
+        self._direct = direct
+        self._queue: Queue[str | bytes | None] = Queue(_QUEUE_SIZE)
+        self._lock = Lock()
+        """Held while a piece is put: keys are read by another thread."""
         self.is_dead = False
         """Writing failed: the terminal is gone."""
         self.has_lost = False
@@ -38,21 +76,42 @@ class TerminalWriter(Thread):
         return self._queue.qsize()
 
     def put(self, piece: str) -> None:
-        """Queue a piece, or drop it if the queue is full."""
+        """Write a piece or queue it, or drop it if the queue is full."""
         if self.is_dead:
             return
+        with self._lock:
+            left = self._write_now(piece)
+            try:
+                if left:
+                    self._queue.put_nowait(left)
+            except Full:
+                self.has_lost = True
+
+    def _write_now(self, piece: str) -> str | bytes:
+        """Write what the terminal takes at once; return what is left for the thread."""
+        if self._direct is None or self._queue.unfinished_tasks:
+            return piece
+        data = piece.encode(self._file.encoding, self._file.errors or "strict")
         try:
-            self._queue.put_nowait(piece)
-        except Full:
-            self.has_lost = True
+            return data[os.write(self._direct, data) :]
+        except BlockingIOError:
+            return data
+        except OSError:
+            self.is_dead = True
+            return b""
 
     def run(self) -> None:
         """Write queued pieces until ``finish`` is called or the terminal is gone."""
         try:
             while (piece := self._queue.get()) is not None:
-                self._file.write(piece)
+                if isinstance(piece, bytes):
+                    self._file.flush()
+                    self._file.buffer.write(piece)
+                else:
+                    self._file.write(piece)
                 if self._queue.empty():
                     self._file.flush()
+                self._queue.task_done()
             self._file.flush()
         except (OSError, ValueError):
             self.is_dead = True
@@ -71,6 +130,11 @@ class TerminalWriter(Thread):
         A terminal that does not read must not keep the process alive; the thread is a
         daemon and ends with the process.
         """
+        with self._lock:
+            direct, self._direct = self._direct, None
+        if direct is not None:
+            with suppress(OSError):
+                os.close(direct)
         if not self.is_alive():
             return
         try:
