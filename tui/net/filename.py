@@ -105,9 +105,10 @@ def _made_safe(raw: str) -> str:
 
 def name_from_url(url: str) -> str:
     """Return the name that a URL suggests, or ``FALLBACK`` if it suggests none."""
-    rest = url.partition("://")[2]
-    path = rest.partition("#")[0].partition("?")[0].partition("/")[2]
-    last = path.rpartition("/")[2]
+    path = url.partition("#")[0].partition("?")[0]
+    before, _, last = path.rpartition("/")
+    if "://" not in before:
+        return FALLBACK  # there is only a host
     if "%" in last:
         last = _decoded(unquote_to_bytes(last))
     return safe_name(last) or FALLBACK

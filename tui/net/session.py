@@ -104,7 +104,6 @@ class HttpSession:
         )
         others = request.range_headers()
         try:
-            chain = None
             if (
                 is_plain(request.url)
                 and self._cookie_file is None
@@ -112,9 +111,11 @@ class HttpSession:
                 and not (secrets and self._digests.is_used)
             ):
                 # Shortcut: no httpx objects, a third of the cost.
-                url, headers = request.url, secrets + others
+                url = request.url
                 transport = self._transports.transport_for(url, is_range=bool(others))
-                sent = self._digests.apply(url, headers) if secrets else others
+                sent = others
+                if secrets:
+                    sent = self._digests.apply(url, secrets + others)
                 timeout.start(self._open_limit_s)
                 # As in _timed; inlined to save one coroutine per file.
                 try:
@@ -124,22 +125,19 @@ class HttpSession:
                         raise stalled(host_port(url)) from None
                     raise
                 timeout.stop()
-                if raw.status in _NOT_FINAL:
-                    chain = self._chain(url, secrets, others)
-                    chain.has_sent_login = _has_login(sent)
+                if raw.status not in _NOT_FINAL:
+                    return self._wrap(raw, url, 0, timeout)
+                chain = self._chain(url, secrets, others)
+                chain.has_sent_login = _has_login(sent)
             else:
                 chain = self._chain(request.url, secrets, others)
-                url, headers = chain.url, chain.headers()
-                raw = await self._timed(timeout, self._send(chain), url)
-            hops = 0
-            if chain is not None:
-                raw = await self._follow(timeout, chain, raw)
-                url, headers, hops = chain.url, chain.headers(), chain.hops
-            response = self._wrap(raw, url, hops, timeout)
-            if raw.status == 401 and chain is not None:
+                raw = await self._timed(timeout, self._send(chain), chain.url)
+            raw = await self._follow(timeout, chain, raw)
+            response = self._wrap(raw, chain.url, chain.hops, timeout)
+            if raw.status == 401:
                 response.has_credentials = chain.has_sent_login
                 response.has_unsent_credentials = (
-                    not chain.has_sent_login and _has_login(headers)
+                    not chain.has_sent_login and _has_login(chain.headers())
                 )
             return response
         except BaseException:

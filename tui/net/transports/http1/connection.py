@@ -300,7 +300,8 @@ class Connection(asyncio.BufferedProtocol):
         self._head = self._chunked = None
         self._interim_bytes = 0
         self._is_busy = self._is_complete = False
-        self.resume_reading()
+        if self._is_paused:
+            self.resume_reading()
         return True
 
     def resume_reading(self) -> None:
