@@ -292,7 +292,7 @@ def parse_with_ours(data: bytes) -> Parsed | None:
         if head.framing is Framing.NO_BODY:
             body = b""
         elif head.framing is Framing.LENGTH:
-            body = data[: head.length]
+            body = data[: head.content_length]
         elif head.framing is Framing.CLOSE:
             body = data
         else:

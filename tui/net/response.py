@@ -10,7 +10,6 @@ from tui.core.errors import ErrorKind, TransientError
 from tui.core.rules.secret_headers import may_be_secret
 from tui.core.text.sanitize import sanitize
 from tui.net.errors import stalled
-from tui.net.transports.base import parse_length
 from tui.net.url import host_port
 
 if TYPE_CHECKING:
@@ -81,9 +80,7 @@ class Response:
         self.is_identity = not codings or _tokens(codings) <= {"chunked", "identity"}
         """The body is what the server stores: no transfer coding except chunked. It may
         have a content coding (``ResourceInfo.coding``)."""
-        # RFC 9112 section 6.3: Content-Length is ignored if there is Transfer-Encoding.
-        length = self.header_map.get("content-length") if codings is None else None
-        self.content_length = None if length is None else parse_length(length)
+        self.content_length = raw.content_length
         """Bytes of this body; ``None`` if unknown."""
         self._left = -1 if self.content_length is None else self.content_length
 

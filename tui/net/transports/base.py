@@ -56,7 +56,7 @@ class SocketLease(NamedTuple):
 class RawResponse(ABC):
     """The response of a transport, from its headers on."""
 
-    __slots__ = ("header_map", "http_version", "read_chunk", "status")
+    __slots__ = ("content_length", "header_map", "http_version", "read_chunk", "status")
 
     status: int
     http_version: str
@@ -65,6 +65,10 @@ class RawResponse(ABC):
     """Wait for the next buffer of the body; ``None`` once it is complete. Raises the
     library's own exceptions, which ``to_error`` maps. An attribute, not a method: that
     saves one coroutine per chunk."""
+
+    content_length: int | None
+    """Content-Length in bytes; ``None`` if it is missing or invalid, or does not count
+    because there is a Transfer-Encoding (RFC 9112 section 6.3)."""
 
     header_map: Mapping[str, str]
     """All headers by lower-case name; repeated headers are joined

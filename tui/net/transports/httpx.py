@@ -281,15 +281,16 @@ class HttpxResponse(RawResponse):
             for name, value in response.headers.raw
         ]
         self.header_map = join_fields(self._fields)
+        codings = self.header_map.get("transfer-encoding")
         length = parse_length(self.header_map.get("content-length", ""))
-        self._left = 0 if self.values("transfer-encoding") else length or 0
+        self.content_length = length if codings is None else None
+        self._left = self.content_length or 0
         self._tls: Any = None
         stream = response.extensions.get("network_stream")
         self._stream = stream if isinstance(stream, BoundedStream) else None
         if self._stream is not None:
-            is_chunked = bool(self.values("transfer-encoding"))
-            self._stream.begin_body(is_chunked=is_chunked)
-        if length is None and not self.values("transfer-encoding"):
+            self._stream.begin_body(is_chunked=codings is not None)
+        if length is None and codings is None:
             # Only the end of the connection marks the end of the body: without TLS's
             # own end mark somebody else may have cut it.
             inner: Any = getattr(stream, "_stream", None)

@@ -392,6 +392,7 @@ class Http1Response(RawResponse):
         self._origin = origin
         self._connection: Connection | None = connection
         self._fields = head.fields
+        self.content_length = head.content_length
         self.header_map = head.header_map
 
     def read_rest_nowait(self) -> list[Chunk] | None:

@@ -436,9 +436,9 @@ class Connection(asyncio.BufferedProtocol):
     def _start_body(self, head: ResponseHead) -> None:
         self._head = head
         self._framing = head.framing
-        self._left = head.length
         self._is_reusable = head.is_keep_alive
         self._is_complete = head.framing is Framing.NO_BODY
+        self._left = 0 if self._is_complete else head.content_length or 0
         if head.framing is Framing.CHUNKED:
             self._chunked = ChunkedDecoder()
 

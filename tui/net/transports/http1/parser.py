@@ -71,8 +71,8 @@ class ResponseHead(NamedTuple):
     header_map: dict[str, str]
     """The same by name; repeated headers are joined by ``, ``."""
     framing: Framing
-    length: int
-    """Bytes of the body; only with ``LENGTH``."""
+    content_length: int | None
+    """As in ``RawResponse``."""
     is_keep_alive: bool
     """The connection may carry another response after this one."""
 
@@ -126,9 +126,8 @@ def parse_head(data: bytes) -> ResponseHead:
     if len(header_map) < len(fields):
         header_map = join_fields(fields)
     version, status = first[1], int(first[2])
-    framing, length, is_keep_alive = _framing(version, status, header_map)
     return ResponseHead(
-        version, status, fields, header_map, framing, length, is_keep_alive
+        version, status, fields, header_map, *_framing(version, status, header_map)
     )
 
 
@@ -149,8 +148,8 @@ def _field_name(text: str) -> str:
 
 def _framing(
     version: str, status: int, header_map: dict[str, str]
-) -> tuple[Framing, int, bool]:
-    """Return framing, length and whether the connection stays usable.
+) -> tuple[Framing, int | None, bool]:
+    """Return framing, Content-Length and whether the connection stays usable.
 
     RFC 9112 section 6.3.
     """
@@ -166,12 +165,14 @@ def _framing(
     length = None if announced is None else parse_length(announced)
     if announced is not None and length is None:
         raise InvalidHead("an invalid Content-Length")
+    codings = header_map.get("transfer-encoding")
+    if codings is not None:
+        length = None
     if status == 101:
         # We never ask for another protocol: nothing that follows is for us.
-        return Framing.NO_BODY, 0, False
+        return Framing.NO_BODY, length, False
     if status in (204, 304):
-        return Framing.NO_BODY, 0, is_keep_alive
-    codings = header_map.get("transfer-encoding")
+        return Framing.NO_BODY, length, is_keep_alive
     if codings is not None:
         # With a length as well, or in HTTP/1.0, this could be a smuggled message
         # (section 6.1): read the body, but do not trust what follows.
@@ -180,10 +181,10 @@ def _framing(
         if names.count("chunked") > 1:
             raise InvalidHead("chunks within chunks")
         if names[-1] == "chunked":
-            return Framing.CHUNKED, 0, is_keep_alive
-        return Framing.CLOSE, 0, False
+            return Framing.CHUNKED, None, is_keep_alive
+        return Framing.CLOSE, None, False
     if length is None:
-        return Framing.CLOSE, 0, False
+        return Framing.CLOSE, None, False
     return (Framing.LENGTH if length else Framing.NO_BODY), length, is_keep_alive
 
 
