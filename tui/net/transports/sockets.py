@@ -124,11 +124,12 @@ async def _connect(
     address: tuple[int, int, int, str, tuple[str, int]],
 ) -> socket.socket:
     """Connect to the only address of a host."""
-    family, kind, protocol, _, where = address
+    family, kind, protocol, _, (host, *others) = address
     opened = socket.socket(family, kind, protocol)
     try:
         opened.setblocking(False)
-        await loop.sock_connect(opened, where)
+        # In bytes: for text, uvloop loads what encodes international names, in 1 ms.
+        await loop.sock_connect(opened, (host.encode("ascii"), *others))
     except BaseException:
         opened.close()
         raise
