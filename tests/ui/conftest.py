@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from textual.css.model import RuleSet
+
+
+_NUMBERS = itertools.count()
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -47,7 +51,9 @@ def pictures(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
     """The user's directory of pictures, where screenshots go."""
-    folder = tmp_path_factory.mktemp("Pictures")
+    pictures = tmp_path_factory.getbasetemp() / "pictures"
+    folder = pictures / str(next(_NUMBERS))
+    folder.mkdir(parents=True)
     monkeypatch.setattr("tui.ui.actions.application.user_pictures_path", lambda: folder)
     return folder
 
