@@ -52,7 +52,7 @@ async def dashboard(tmp_path, *arguments, state="state"):
     finally:
         if terminal.process.poll() is None:
             terminal.process.kill()
-        terminal.process.wait(10)
+        terminal.process.wait(30)
         await reading
         os.close(terminal.master)
 

@@ -176,7 +176,7 @@ async def test_a_lost_terminal_ends_the_dashboard(monkeypatch):
 def test_signals_restore_the_terminal_and_exit_with_130(program, number):
     program.process.send_signal(number)
     program.drain(30)
-    assert program.process.wait(10) == 130
+    assert program.process.wait(30) == 130
     assert "\x1b[?1049l" in program.text, "the shell's screen is restored"
     assert "\x1b[?25h" in program.text, "the cursor is visible"
     assert "\x1b[?1003l" in program.text, "mouse reporting is off"
@@ -185,14 +185,14 @@ def test_signals_restore_the_terminal_and_exit_with_130(program, number):
 def test_ctrl_c_twice_restores_the_terminal_and_exits_with_130(program):
     program.press("\x03\x03")
     program.drain(30)
-    assert program.process.wait(10) == 130
+    assert program.process.wait(30) == 130
     assert "\x1b[?1049l" in program.text
 
 
 def test_the_screen_is_erased_before_it_is_given_back(program):
     program.press("\x03\x03")
     program.drain(30)
-    assert program.process.wait(10) == 130
+    assert program.process.wait(30) == 130
     text = program.text
     erased = text.index("\x1b[2J")
     assert text.rindex("\x1b[?2026h") < erased < text.index("\x1b[?1049l")
@@ -200,7 +200,7 @@ def test_the_screen_is_erased_before_it_is_given_back(program):
 
 def test_a_closed_terminal_ends_the_program(program):
     program.close()
-    assert program.process.wait(10) in (130, -signal.SIGHUP)
+    assert program.process.wait(30) in (130, -signal.SIGHUP)
 
 
 def test_an_unread_terminal_does_not_block_the_loop(program):
@@ -279,7 +279,7 @@ def test_the_dashboard_is_drawn_on_the_terminal_if_stderr_is_a_file(
         assert run.wait_for(run.pattern("type to search"), 10) is not None
         run.process.send_signal(signal.SIGTERM)
         run.drain(5)
-        assert run.process.wait(10) == 130
+        assert run.process.wait(30) == 130
         assert "\x1b[?1049l" in run.text
     finally:
         run.process.kill()

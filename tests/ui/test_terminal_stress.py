@@ -57,7 +57,7 @@ def test_title_and_progress_are_set_and_cleared(program):
     assert program.wait_for(program.pattern("\x1b]9;4;"), 30) is not None
     program.process.send_signal(signal.SIGTERM)
     program.drain(30)
-    assert program.process.wait(10) == 130
+    assert program.process.wait(30) == 130
     assert CLEAR_PROGRESS + CLEAR_TITLE in program.text
     assert SAVE_TITLE not in program.text, "saved once, at the start"
 

@@ -88,7 +88,7 @@ class ScriptedServer:
         await self.until(lambda: not self.connections)
 
     async def until(
-        self, condition: Callable[[], object], timeout_s: float = 10.0
+        self, condition: Callable[[], object], timeout_s: float = 30.0
     ) -> None:
         """Wait until ``condition`` is true.
 
