@@ -6,6 +6,7 @@ import ssl
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import pytest
 import trustme
 
 from tests.support.tls_peer import HalfAnswering, serving_tls
@@ -14,13 +15,22 @@ from tui.core.download import DownloadState
 from tui.core.request import DownloadRequest
 from tui.core.settings import Settings
 from tui.engine import open_engine
+from tui.engine.autotune import fast_start
 from tui.engine.scheduling.queue import HOST_CONNECTIONS, SMALL_CEILING
+from tui.net.transports.http1 import client
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
     from tui.engine.engine import Engine
+
+
+@pytest.fixture(autouse=True)
+def no_haste(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is busy ends the start, and a slow one closes what is unused."""
+    monkeypatch.setattr(fast_start, "OTHER_LIMITS", frozenset())
+    monkeypatch.setattr(client, "AHEAD_S", 60.0)
 
 
 @asynccontextmanager
