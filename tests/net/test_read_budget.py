@@ -33,11 +33,11 @@ async def test_many_connections_share_a_smaller_budget() -> None:
     for connections in (16, 200):
         budget.connections = connections
         # An iteration uses the number of connections at its start.
-        budget.consume(1)
+        budget.take(1)
         await asyncio.sleep(0)
         taken[connections] = 0
         while not budget.is_spent:
-            taken[connections] += len(budget.consume(len(budget.buffer())))
+            taken[connections] += len(budget.take(len(budget.buffer())))
         assert len(budget.buffer()) <= 16 << 10
     assert taken[200] < taken[16]
 

@@ -150,14 +150,15 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Process the bytes that were read into the buffer."""
-        if self.tls is None:
-            self._receive(self._budget.consume(nbytes))
-        elif data := self._decrypt(self.tls, self._budget.take(nbytes)):
+        data = self._budget.take(nbytes)
+        if self.tls is not None:
+            data = self._decrypt(self.tls, data)
+        if data:
             self._receive(data)
         elif self._head is None:
             self.undecrypted += nbytes
 
-    def _receive(self, data: bytes) -> None:
+    def _receive(self, data: memoryview) -> None:
         """Process bytes of HTTP."""
         if not self._is_busy or self._is_complete:
             # Unsolicited: the next response could be mistaken for it.
@@ -355,7 +356,7 @@ class Connection(asyncio.BufferedProtocol):
 
     # -- TLS ---------------------------------------------------------------------------
 
-    def _decrypt(self, tls: TlsStream, received: bytes | memoryview) -> bytes:
+    def _decrypt(self, tls: TlsStream, received: Buffer) -> memoryview:
         """Decrypt what was received; the rest stays in ``tls`` until the next turn."""
         data = tls.decrypt(received)
         self._flush(tls)
@@ -406,8 +407,9 @@ class Connection(asyncio.BufferedProtocol):
 
     # -- parsing -----------------------------------------------------------------------
 
-    def _feed_head(self, data: bytes) -> None:
-        data = self._partial_head + data
+    def _feed_head(self, data: Buffer) -> None:
+        if self._partial_head:
+            data = self._partial_head + data
         start = 0
         try:
             while (end := find_head_end(data, start)) >= 0:
@@ -423,7 +425,7 @@ class Connection(asyncio.BufferedProtocol):
                 start = end
                 if self._interim_bytes > MAX_HEAD_BYTES:
                     raise HeadTooLarge
-            data = data[start:]
+            data = bytes(data[start:])
             if self._interim_bytes + len(data) > MAX_HEAD_BYTES:
                 raise HeadTooLarge
             if data and not data.startswith(b"HTTP/"[: len(data)]):
@@ -442,7 +444,8 @@ class Connection(asyncio.BufferedProtocol):
         if head.framing is Framing.CHUNKED:
             self._chunked = ChunkedDecoder()
 
-    def _feed_body(self, data: bytes) -> None:
+    def _feed_body(self, data: Buffer) -> None:
+        """Store a part of the body: a copy, unless it is ``bytes`` already."""
         if self._framing is Framing.LENGTH:
             surplus = len(data) - self._left
             if surplus >= 0:
@@ -451,15 +454,15 @@ class Connection(asyncio.BufferedProtocol):
                     self._is_reusable = False
                     data = data[:-surplus]
             self._left -= len(data)
-            self._queue.append(data)
+            self._queue.append(bytes(data))
             self._buffered += len(data)
         elif self._framing is Framing.CLOSE:
-            self._queue.append(data)
+            self._queue.append(bytes(data))
             self._buffered += len(data)
         elif self._chunked is None:
             self._is_reusable = False
         else:
-            self._feed_chunked(data)
+            self._feed_chunked(bytes(data))
 
     def _feed_chunked(self, data: bytes) -> None:
         """Decode chunks, as many as the budget allows; keep the rest for later."""

@@ -70,7 +70,7 @@ class Link:
             data = await self._loop.sock_recv(self.sock, _RECEIVE_BYTES)
             if self.tls is None or not data:
                 return data
-            data = self.tls.decrypt(data)
+            data = bytes(self.tls.decrypt(data))
             while self.tls.has_more:
                 data += self.tls.decrypt()
             if data or self.tls.is_closed:

@@ -85,13 +85,13 @@ def starts_http2(data: bytes) -> bool:
     return data[:1] == b"\0" and data[3:4] in (b"\4", b"\7") and data[4:9] == bytes(5)
 
 
-def find_head_end(data: bytes, start: int = 0) -> int:
+def find_head_end(data: bytes | memoryview, start: int = 0) -> int:
     """Return the offset behind the empty line that ends a head, or -1."""
     found = _END.search(data, start)
     return -1 if found is None else found.end()
 
 
-def parse_head(data: bytes) -> ResponseHead:
+def parse_head(data: bytes | memoryview) -> ResponseHead:
     """Parse a head.
 
     Args:
@@ -101,7 +101,7 @@ def parse_head(data: bytes) -> ResponseHead:
         InvalidHead: it is not one.
         HeadTooLarge: it has more fields or bytes than any real one.
     """
-    text = data.decode("latin-1")
+    text = str(data, "latin-1")
     first = _STATUS.match(text)
     if first is None:
         raise InvalidHead("no HTTP/1 status line")

@@ -115,14 +115,6 @@ class ReadBudget:
         """Unread bytes at which a connection pauses until its reader catches up."""
         return _FEW_READ_BYTES if self.connections <= _FEW else _PAUSE_BYTES
 
-    def consume(self, nbytes: int) -> bytes:
-        """Return a copy of what was just read, and charge it to this iteration."""
-        self._left -= nbytes
-        if not self._is_scheduled:
-            self._is_scheduled = True
-            self._loop.call_soon(self._start_iteration)
-        return bytes(self._all[:nbytes])
-
     def take(self, nbytes: int) -> memoryview:
         """Return what was just read, valid until the next read, and charge it."""
         self._left -= nbytes

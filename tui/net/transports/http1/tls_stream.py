@@ -109,22 +109,23 @@ class TlsStream:
     def feed(self, data: bytes | memoryview) -> None:
         """Accept bytes from the socket."""
         if self._below is not None:
-            data = self._below.decrypt(data)
+            data = bytes(self._below.decrypt(data))
             while self._below.has_more:
                 data += self._below.decrypt()
             self.error = self.error or self._below.error
         self._incoming.write(data)
 
-    def decrypt(self, data: bytes | memoryview = b"") -> bytes:
+    def decrypt(self, data: bytes | memoryview = b"") -> memoryview:
         """Accept bytes from the socket and return what can be decrypted now.
 
-        Called on the loop. ``b""`` if that is nothing; see ``has_more``, ``is_closed``
-        and ``error``. Send ``take_outgoing()`` afterwards.
+        Called on the loop. Valid until the next call for any connection of this loop;
+        empty if that is nothing; see ``has_more``, ``is_closed`` and ``error``. Send
+        ``take_outgoing()`` afterwards.
         """
         if data:
             self.feed(data)
         buffer = _loop_buffer()
-        return bytes(buffer[: self.read_into(buffer, _RECORDS_AT_ONCE)])
+        return buffer[: self.read_into(buffer, _RECORDS_AT_ONCE)]
 
     def read_into(self, buffer: memoryview, max_records: int) -> int:
         """Decrypt into a buffer; return the number of bytes, 0 if there are none."""
