@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
+import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,7 @@ from tui.core.request import Checksum
 from tui.core.settings import OnExists
 from tui.demo.pattern import Pattern
 from tui.demo.script import RecordedRequest, ResponseScript
+from tui.engine.download.transfer import Transfer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,6 +61,28 @@ async def test_a_file_of_any_size_arrives_complete(
     assert digest(tmp_path / "out/file.bin") == body.sha256()
     assert names(tmp_path / "out") == ["file.bin"]
     assert len(server.requests) == 1, "the probe is the first GET itself"
+
+
+async def test_a_transfer_is_freed_when_it_ends_without_a_garbage_collection(
+    server: ScriptedServer, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transfers: list[weakref.ref[Transfer]] = []
+    begin = Transfer.begin_finishing
+
+    def note(transfer: Transfer) -> None:
+        transfers.append(weakref.ref(transfer))
+        begin(transfer)
+
+    monkeypatch.setattr(Transfer, "begin_finishing", note)
+    server.add("/x", ResponseScript(body=BIG, etag='"v1"'))
+    gc.disable()
+    try:
+        async with start() as engine:
+            engine.add([request_for(server.url("/x"))])
+            await engine.wait_idle()
+            assert [transfer() for transfer in transfers] == [None]
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("length", ["none", "chunked"])

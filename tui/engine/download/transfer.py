@@ -472,7 +472,7 @@ class Transfer:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        await self.checkpointer.wait()
+        await self.checkpointer.close()
 
     def begin_finishing(self) -> None:
         """Mark the transfer as complete; from now on it waits only for the disk."""
@@ -584,6 +584,10 @@ def record_of(download: Download, info: ResourceInfo) -> ResumeRecord:
     )
 
 
+def _ignore(_error: FetchError) -> None:
+    """Do nothing: a transfer that has ended has no connections to stop."""
+
+
 class Checkpointer:
     """Saves the resume record of one running download in the background."""
 
@@ -629,7 +633,7 @@ class Checkpointer:
     async def save(self) -> None:
         """Flush, sync and record what has arrived, also after a failed write.
 
-        Failures go to ``on_error``.
+        Failures go to ``on_error`` until it is closed.
         """
         self._saved_at = self._context.clock.monotonic()
         self._saved_bytes = self._download.received
@@ -639,7 +643,12 @@ class Checkpointer:
         except FetchError as error:
             self._on_error(error)
 
-    async def wait(self) -> None:
-        """Wait for a checkpoint that is under way."""
+    async def close(self) -> None:
+        """Wait for a checkpoint that is under way; let go of ``on_error``.
+
+        An owner that is called back would otherwise stay in memory until a garbage
+        collection, which blocks the loop for 70 ms once 1,300 downloads have ended.
+        """
         if self._task is not None:
             await asyncio.wait([self._task])
+        self._on_error = _ignore
