@@ -12,12 +12,14 @@ import tty
 from contextlib import suppress
 
 import pytest
+from textual._xterm_parser import XTermParser
 
 from tests.ui.dashboards import dashboard
 from tests.ui.latency import Terminal
 from tui.cli import preflight
 from tui.headless.terminal import can_show_dashboard, dashboard_problem
 from tui.ui.terminal.driver import GuardedDriver
+from tui.ui.terminal.paste import PasteReader
 from tui.ui.terminal.writer import BACKLOG, TerminalWriter, open_again
 
 
@@ -282,6 +284,26 @@ def test_the_dashboard_is_drawn_on_the_terminal_if_stderr_is_a_file(
     text = log.read_text() if log.exists() else ""
     assert "\x1b" not in text, "at most the summary"
     assert "ubuntu-24" not in text.partition("\n")[0]
+
+
+@pytest.mark.parametrize(
+    ("typed", "keys"),
+    [
+        (b"\x1b\r", ["escape", "enter"]),
+        (b"\x1b ", ["escape", "space"]),
+        (b"\x1b\x1b\r", ["escape", "escape", "enter"]),
+        (b"\x1b[A\r", ["up", "enter"]),
+    ],
+)
+def test_escape_counts_even_if_the_next_key_arrives_with_it(typed, keys):
+    """As over a slow connection: what Escape leaves must not be confirmed by Enter."""
+    driver = GuardedDriver.__new__(GuardedDriver)
+    seen = []
+    driver.process_message = lambda message: seen.append(message.key)
+    parser = XTermParser()
+    for found in PasteReader().feed(typed.decode(), 0.0):
+        driver._process([found], parser)
+    assert seen == keys
 
 
 def test_input_ends_as_soon_as_it_is_woken():

@@ -19,6 +19,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.events import AppBlur, AppFocus, InputEvent, MouseMove, Paste, Resize
 from textual.message import Message
 
+from tui.core.quick.pattern import late_pattern
 from tui.ui.terminal.paste import END, START, Keys, Pasted, PasteReader
 from tui.ui.terminal.title import TerminalTitle, supports_progress, supports_title
 from tui.ui.terminal.writer import BACKLOG, TerminalWriter, open_again
@@ -33,6 +34,11 @@ _IDLE_S = 0.1
 _PENDING_S = 0.02
 """The same while an ESC waits: it is a key, or the start of a sequence."""
 _ERASE = "\x1b[2J"
+_LONE_ESCAPE = late_pattern("\x1b(?=[\r\n ])")
+"""Esc, with the next key right behind it, as over a slow connection. Textual (8.2.8)
+drops it: Enter would confirm what Esc was to leave."""
+_ESCAPE = "\x1b[27u"
+"""The same in the Kitty protocol, which cannot be mistaken for a prefix."""
 MOVE_EVERY_S = 0.02
 """Mouse moves closer together than this are ignored."""
 
@@ -153,7 +159,7 @@ class GuardedDriver(LinuxDriver):
     def _process(self, found: list[Keys | Pasted], parser: XTermParser) -> None:
         for item in found:
             if isinstance(item, Keys):
-                for message in parser.feed(item.text):
+                for message in parser.feed(_LONE_ESCAPE.sub(_ESCAPE, item.text)):
                     self.process_message(message)
                 continue
             # An empty paste ends a sequence that the parser may wait for.
