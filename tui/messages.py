@@ -434,10 +434,13 @@ def failure_title(kind: str, status: int) -> str:
 
     Args:
         kind: value of an ``ErrorKind``; "" if the user cancelled the download.
-        status: HTTP status, or 0.
+        status: HTTP status, or 0; one that is not an error is left out, since it was
+            not the cause.
     """
     if not kind:
         return "cancelled by you"
+    if status < 400 and not kind.startswith("http_"):
+        status = 0
     title = kind.replace("_", " ")
     if kind.startswith("http_") or status == 403:
         from http import HTTPStatus  # late: only failures need it

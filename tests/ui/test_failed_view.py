@@ -222,6 +222,8 @@ def test_causes_have_names_in_words():
     assert failure_title("http_4xx", 403) == "403 forbidden"
     assert failure_title("http_4xx", 499) == "499 refused"
     assert failure_title("connect_timeout", 0) == "connect timeout"
+    assert failure_title("disk_full", 200) == "disk full"
+    assert failure_title("checksum", 206) == "checksum"
     assert failure_title("", 0) == "cancelled by you"
 
 
