@@ -37,6 +37,20 @@ def config(tmp_path, monkeypatch):
     return config_file
 
 
+@pytest.mark.parametrize("option", ["--dry-run", "--detach"])
+def test_a_working_directory_that_is_gone_is_named(tmp_path, monkeypatch, option):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    status, output = expected(option, "http://127.0.0.1:9/x")
+    monkeypatch.chdir(tmp_path)
+    assert status == 2
+    assert output.splitlines()[-1] == (
+        "fetchtui: the working directory was removed; change to another one"
+    )
+
+
 @pytest.mark.parametrize(
     "command",
     ["man", "--help", "completion bash", "config explain", "-n http://x.test/a"],

@@ -709,6 +709,24 @@ async def test_a_screenshot_that_cannot_be_written_says_why(context, monkeypatch
     )
 
 
+async def test_a_screenshot_in_a_directory_that_is_gone_says_why(
+    context, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(
+        "tui.ui.actions.application.user_pictures_path", lambda: tmp_path / "none"
+    )
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    context.run("screenshot")
+    await context.finish()
+    monkeypatch.chdir(tmp_path)
+    assert context.message == (
+        "Could not save the screenshot: No such file or directory"
+    )
+
+
 # -- very many downloads ---------------------------------------------------------------
 
 

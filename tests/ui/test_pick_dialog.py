@@ -30,6 +30,18 @@ def names(typed: str) -> list[str]:
     return [entry.name for entry in list_folder(typed).entries]
 
 
+async def test_it_opens_in_a_directory_that_is_gone(tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    app = Caller(PickScreen())
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        assert app.screen.query_one(PathInput).value == "/"
+    monkeypatch.chdir(tmp_path)
+
+
 def test_a_folder_shows_folders_then_lists_then_the_rest(home):
     everything = ["deep", "one.txt", "only.csv", "SHA256SUMS", "photo.jpg"]
     assert names("lists/") == everything

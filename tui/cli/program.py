@@ -15,6 +15,7 @@ import click
 
 from tui.cli.options import EXAMPLES, write_help
 from tui.cli.subcommands import COMPLETE_VARIABLE, SUBCOMMANDS, find_subcommand
+from tui.core.rules.exit_status import USAGE_ERROR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,6 +45,13 @@ def _run_and_exit(run: Callable[..., Any], *args: Any, **extra: Any) -> Any:
             status = 1
         else:
             status = 130
+    except FileNotFoundError as error:
+        if error.filename is not None:
+            raise
+        # Only os.getcwd() names no file.
+        text = "fetchtui: the working directory was removed; change to another one"
+        click.echo(text, err=True)
+        status = USAGE_ERROR
     except OSError as error:
         if error.filename is not None:
             raise

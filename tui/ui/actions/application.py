@@ -120,9 +120,10 @@ class ApplicationActions:
     async def _save_screenshot(self) -> None:
         svg = self._application.export_screenshot(title="fetchtui")
         pictures = user_pictures_path()
-        folder = pictures if pictures.is_dir() else Path.cwd()
-        path = folder / time.strftime("fetchtui-%Y%m%d-%H%M%S.svg")
+        name = time.strftime("fetchtui-%Y%m%d-%H%M%S.svg")
         try:
+            folder = pictures if pictures.is_dir() else Path.cwd()
+            path = folder / name
             await asyncio.to_thread(path.write_text, svg, "utf-8")
         except OSError as error:
             reason = error.strerror or error

@@ -111,9 +111,11 @@ class ListExport:
         )
 
     async def _write(self, paths: Sequence[str], text: str, number: int) -> None:
-        is_remote = self._context.is_remote
-        folder = Path.cwd() if is_remote else Path(self._service.snapshot().output_dir)
         try:
+            if self._context.is_remote:
+                folder = Path.cwd()
+            else:
+                folder = Path(self._service.snapshot().output_dir)
             self.path = await asyncio.to_thread(_write_new, folder, paths, text)
         except OSError as error:
             reason = sanitize(error.strerror or type(error).__name__)

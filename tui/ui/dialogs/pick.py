@@ -93,7 +93,7 @@ class PickScreen(Dialog[Picked | None]):
         """
         super().__init__()
         self._known = known
-        self._start = os.path.join(folder or os.getcwd(), "")
+        self._start = os.path.join(folder or _working_directory(), "")
         self._listing = FolderListing()
         self._listed_path = ""
         """The path that ``_listing`` belongs to: typing is faster than some disks."""
@@ -216,6 +216,13 @@ class PickScreen(Dialog[Picked | None]):
         typed = self.query_one(PathInput)
         typed.value = path
         typed.cursor_position = len(path)
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:  # it was removed
+        return os.sep
 
 
 def _label(entry: Entry) -> Content:
