@@ -111,6 +111,23 @@ async def test_verbs_report_what_they_changed(fetchtui):
     assert (await fetchtui("remove", "--all")).stdout == "Removed 2 downloads.\n"
 
 
+@pytest.mark.parametrize(
+    ("verb", "state", "expected"),
+    [
+        ("remove", _S.QUEUED, "Removed 0 of 1 download; unfinished ones are cancelled"),
+        ("cancel", _S.DONE, "Cancelled 0 of 1 download; the others have ended"),
+        ("pause", _S.PAUSED, "Paused 0 of 1 download; the others are paused or have"),
+        ("resume", _S.QUEUED, "Resumed 0 of 1 download; the others are neither paused"),
+        ("retry", _S.DONE, "Retrying 0 of 1 download; the others have not failed"),
+    ],
+)
+async def test_a_verb_that_changes_less_says_why(fetchtui, verb, state, expected):
+    fetchtui.service.put("a", state)
+    result = await fetchtui(verb, "a")
+    assert result.exit_code == 0
+    assert result.stdout.startswith(expected)
+
+
 async def test_all_pauses_and_resumes_the_queue(fetchtui):
     fetchtui.service.put("a")
     await fetchtui("pause", "--all")

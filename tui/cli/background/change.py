@@ -35,6 +35,8 @@ class Change(NamedTuple):
     """The downloads that ``--all`` means."""
     all_call: str
     """A verb for the whole queue that ``--all`` calls first; "" for none."""
+    unchanged: str
+    """Why targets may be left as they are, and what to do about it."""
     doc: str
 
 
@@ -46,6 +48,7 @@ _CHANGES = {
             "Paused",
             "is:unfinished",
             "pause_all",
+            "the others are paused or have ended",
             "Pause downloads; their partial files and positions are kept.",
         ),
         Change(
@@ -53,6 +56,7 @@ _CHANGES = {
             "Resumed",
             "is:paused",
             "resume_all",
+            "the others are neither paused nor cancelled",
             "Resume paused and cancelled downloads.",
         ),
         Change(
@@ -60,6 +64,7 @@ _CHANGES = {
             "Cancelled",
             "is:unfinished",
             "",
+            "the others have ended",
             "Cancel downloads; their partial files are kept, resume continues them.",
         ),
         Change(
@@ -67,6 +72,7 @@ _CHANGES = {
             "Retrying",
             "is:failed",
             "",
+            "the others have not failed; resume continues cancelled ones",
             "Retry failed downloads, and those waiting for a retry, now.",
         ),
         Change(
@@ -74,6 +80,7 @@ _CHANGES = {
             "Removed",
             "is:ended",
             "",
+            "unfinished ones are cancelled first: fetchtui cancel",
             "Remove ended downloads from the list; files are kept.",
         ),
     )
@@ -98,9 +105,12 @@ def _command(change: Change) -> click.Command:
     ) -> None:
         if bool(targets) == is_all:
             raise click.UsageError("give a TARGET, or --all for all downloads")
-        ids = run(name, _work(change, targets))
+        asked, ids = run(name, _work(change, targets))
         if is_json:
             echo_json({"changed": ids})
+        elif targets and len(ids) < asked:
+            number = f"{len(ids):,} of {plural(asked)}"
+            click.echo(f"{change.past} {number}; {change.unchanged}.")
         else:
             click.echo(f"{change.past} {plural(len(ids))}.")
 
@@ -109,8 +119,10 @@ def _command(change: Change) -> click.Command:
 
 def _work(
     change: Change, targets: tuple[str, ...]
-) -> Callable[[Connection], Coroutine[None, None, list[int]]]:
-    async def work(connection: Connection) -> list[int]:
+) -> Callable[[Connection], Coroutine[None, None, tuple[int, list[int]]]]:
+    """Return work that gives how many downloads were meant, and the changed ids."""
+
+    async def work(connection: Connection) -> tuple[int, list[int]]:
         if targets:
             ids = await find(connection, targets)
         else:
@@ -123,7 +135,7 @@ def _work(
             args = {"ids": ids[at : at + SLICE]}
             answer = await connection.request("call", name=change.verb, args=args)
             changed += answer["ids"]
-        return changed
+        return len(ids), changed
 
     return work
 
