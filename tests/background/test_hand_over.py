@@ -9,6 +9,7 @@ import signal
 import sys
 import termios
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,9 +18,11 @@ from tests.support.command import fetchtui
 from tests.support.fake_service import FakeService
 from tests.support.until import until
 from tui.background.address import Lock, address_of, running
-from tui.cli.background.hand_over import free_name
+from tui.cli.background.hand_over import continue_in_background, free_name
 from tui.cli.main import _notify_background
 from tui.cli.options import CommandLine
+from tui.core.rules.exit_status import INTERRUPTED
+from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
 from tui.demo.script import ResponseScript
 from tui.disk.state.sessions import Sessions
@@ -123,6 +126,25 @@ async def test_a_dashboard_hands_its_downloads_over(server, tmp_path):
     assert (await fetchtui("stop", cwd=tmp_path)).status == 0
     # It was moved: a dashboard does not continue the same session a second time.
     assert Sessions().last().journal is None
+
+
+def test_ctrl_c_while_the_process_starts_leaves_the_session_to_plain_fetchtui(
+    monkeypatch, capsys
+):
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+
+    def interrupt(_order):
+        assert not path.exists(), "it was moved"
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tui.cli.background.start.start_process", interrupt)
+    journal = Sessions().begin()
+    path = journal.path
+    journal.close()
+    session = SimpleNamespace(journal_path=path, settings=Settings(), carried=())
+    assert continue_in_background(session) == INTERRUPTED
+    assert "fetchtui continues them" in capsys.readouterr().err
+    assert path.exists()
 
 
 def test_unfinished_downloads_of_a_name_are_left_alone():

@@ -12,6 +12,8 @@ import click
 from tui.background.address import address_of, running
 from tui.background.name import DEFAULT_NAME
 from tui.core.errors import LocalError
+from tui.core.rules.exit_status import INTERRUPTED
+from tui.core.text.sanitize import sanitize
 from tui.disk.state.sessions import Sessions
 from tui.messages import error_text
 
@@ -34,7 +36,7 @@ def continue_in_background(session: SavedSession, rpc: RpcConfig | None = None) 
         rpc: its remote control, which the process takes over, if there is one.
 
     Returns:
-        The exit status: 0 if the process continues the downloads.
+        The exit status: 0 if the process continues the downloads, 130 after Ctrl+C.
     """
     from tui.cli.background.start import (
         StartError,
@@ -62,16 +64,24 @@ def continue_in_background(session: SavedSession, rpc: RpcConfig | None = None) 
         started = start_process(order)
     except StartError as error:
         click.echo(f"fetchtui: {error.message}", err=True)
-        try:
-            Sessions().take_over(moved)
-            hint = "The downloads are saved; fetchtui continues them."
-        except LocalError:
-            hint = f"The session is kept as {moved}."
-        click.echo(hint, err=True)
+        _move_back(moved)
         return FAILED
+    except KeyboardInterrupt:
+        _move_back(moved)
+        return INTERRUPTED
     for line in started_lines(name, replace(started, restored="")):
         click.echo(line)
     return 0
+
+
+def _move_back(session: Path) -> None:
+    """Return a session to the dashboard, and say where it is."""
+    try:
+        Sessions().take_over(session)
+        hint = "The downloads are saved; fetchtui continues them."
+    except LocalError:
+        hint = f"The session is kept as {sanitize(str(session))}."
+    click.echo(hint, err=True)
 
 
 def free_name() -> str:
