@@ -40,7 +40,8 @@ def invoke(*arguments: str):
     return CliRunner().invoke(service, arguments)
 
 
-def test_a_unit_is_written_started_and_removed(manager, tmp_path):
+def test_a_unit_is_written_started_and_removed(manager, tmp_path, monkeypatch):
+    monkeypatch.setenv("FETCHTUI_PROFILE", 'a$b%c"d')
     path = SystemdUnit("main").path
     folder = tmp_path / "a b%c"
     result = invoke("install", "-d", str(folder))
@@ -55,6 +56,7 @@ def test_a_unit_is_written_started_and_removed(manager, tmp_path):
         "--now",
         "fetchtui-main.service",
     ]
+    assert 'Environment="FETCHTUI_PROFILE=a$b%%c\\"d"\n' in text
     assert "loginctl enable-linger" in result.output
     assert invoke("install").exit_code == 0  # its own file may be replaced
     assert invoke("uninstall").exit_code == 0

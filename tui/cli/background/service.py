@@ -84,7 +84,7 @@ class SystemdUnit:
             f"ExecStart={command}",
             f"WorkingDirectory={_unit_path(folder)}",
             *(
-                f"Environment={_quoted(f'{name}={value}')}"
+                f"Environment={_quoted(f'{name}={value}', has_variables=False)}"
                 for name, value in _environment().items()
             ),
             "Restart=on-failure",
@@ -201,10 +201,17 @@ def _environment() -> dict[str, str]:
     return {name: os.environ[name] for name in names if os.environ.get(name)}
 
 
-def _quoted(text: str) -> str:
-    """Quote an argument of a unit file (systemd.service, "Command lines")."""
-    for character, escaped in (("\\", "\\\\"), ('"', '\\"'), ("%", "%%"), ("$", "$$")):
+def _quoted(text: str, *, has_variables: bool = True) -> str:
+    """Quote a word of a unit file (systemd.service, "Command lines").
+
+    Args:
+        text: the word.
+        has_variables: variables are replaced there, so ``$`` is special.
+    """
+    for character, escaped in (("\\", "\\\\"), ('"', '\\"'), ("%", "%%")):
         text = text.replace(character, escaped)
+    if has_variables:
+        text = text.replace("$", "$$")
     return f'"{text}"'
 
 
