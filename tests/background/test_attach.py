@@ -331,7 +331,7 @@ async def test_a_slow_client_gets_the_latest_state_and_the_number_of_lost_events
     sink.is_slow = True
     for _ in range(3):
         for _ in range(EVENTS_LIMIT // 2):
-            service.push(events.Queued(0, 1.0))
+            service.push(events.Verified(0, 1.0, "sha256"))
         service.pause([0])
         service.resume([0])
         view.flush(is_asked=False)
@@ -341,9 +341,27 @@ async def test_a_slow_client_gets_the_latest_state_and_the_number_of_lost_events
     (frame,) = sink.frames
     assert frame["states"] == [[_S.CANCELLED, [[0, 1]]]]
     assert len(frame["events"]) == EVENTS_LIMIT
-    assert frame["lost"] == 3 * (EVENTS_LIMIT // 2 + 2) + 1 - EVENTS_LIMIT
+    # Without the Queued of each resume, for which there was no space.
+    assert frame["lost"] == 3 * (EVENTS_LIMIT // 2 + 1) + 1 - EVENTS_LIMIT
     view.flush()
     assert len(sink.frames) == 1, "nothing changed"
+    view.close()
+
+
+async def test_queued_downloads_of_a_long_list_leave_space_for_other_events():
+    service, sink = some(_S.QUEUED), Sink()
+    view = ClientView(service, sink)
+    await view.methods["attach"]({})
+    service.push(events.Paused(0, 1.0))
+    for _ in range(2 * EVENTS_LIMIT):
+        service.push(events.Queued(0, 1.0))
+    service.push(events.Cancelled(0, 1.0))
+    view.flush()
+    (frame,) = sink.frames
+    kinds = [event[0] for event in frame["events"]]
+    assert kinds[0] == "Paused"
+    assert kinds[-1] == "Cancelled"
+    assert frame["lost"] == 0, "a dashboard shows none of these"
     view.close()
 
 

@@ -48,6 +48,9 @@ IDLE_FRAME_S: Final = 0.5
 """Time between two frames while nothing is active, without events."""
 EVENTS_LIMIT: Final = 2_000
 """Events that wait for the next frame."""
+_QUEUED_LIMIT: Final = EVENTS_LIMIT // 2
+"""Waiting events from which ``Queued`` is left out: a long list must not drive out
+events that a log shows."""
 _STATES: Final = 50_000
 """States read per loop iteration: 3 ms."""
 _PACKED: Final = 8 * CHUNK
@@ -295,6 +298,8 @@ class ClientView:
 
     def _take_events(self) -> None:
         for event in self._subscription.drain():
+            if isinstance(event, Queued) and len(self._events) >= _QUEUED_LIMIT:
+                continue  # the states say it as well, and no dashboard shows it
             self._lost += len(self._events) == EVENTS_LIMIT
             self._events.append(event)
 
