@@ -17,6 +17,7 @@ from tests.ui.panes_builders import (
 )
 from tui.core.download import DownloadState
 from tui.ui.dialogs.detail import DetailScreen
+from tui.ui.panes.detail_lines import sheet_lines
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -72,6 +73,17 @@ async def test_hostile_text_is_shown_as_text(size):
         text = on_screen(app)
     assert "[red]bold[/red]" in text
     assert not {"\x1b", "\x07", "\u202e"} & set(text)
+
+
+def test_values_of_headers_start_in_one_column():
+    shown = detail(
+        answer=(("content-type", "text/plain"), ("etag", '"1"'), ("x" * 40, "long")),
+    )
+    lines = ["".join(span.text for span in line) for line in sheet_lines(shown, 80)]
+    (wide,) = [line for line in lines if line.startswith("content-type")]
+    (narrow,) = [line for line in lines if line.startswith("etag")]
+    assert wide.index("text/plain") == narrow.index('"1"')
+    assert any(line.endswith(f"{'x' * 4} long") for line in lines), "it takes its space"
 
 
 async def test_a_resize_wraps_again_and_the_end_stays_reachable():

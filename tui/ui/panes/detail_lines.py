@@ -26,6 +26,8 @@ from tui.ui.style.format import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tui.core.snapshot import DetailSnapshot, SegmentSnapshot
 
 _LABEL = 10
@@ -207,8 +209,7 @@ def sheet_lines(
     lines += _fact("source", sanitize(detail.source), width)
     if detail.asked:
         lines += _section("Request", width, is_ascii)
-        for name, value in detail.asked:
-            lines += _fact(sanitize(name), sanitize(value), width)
+        lines += _headers(detail.asked, width)
     lines += _section("Response", width, is_ascii)
     lines += _response_facts(detail, width)
     if detail.segments:
@@ -271,9 +272,17 @@ def _response_facts(detail: DetailSnapshot, width: int) -> list[Line]:
         style = _CHECKSUM_STYLES.get(detail.checksum_state, "dim")
         lines += _fact("checksum", sanitize(detail.checksum_state), width, style)
         lines += _fact("", sanitize(detail.checksum), width)
-    for name, value in detail.answer:
-        lines += _fact(sanitize(name), sanitize(value), width)
-    return lines
+    return lines + _headers(detail.answer, width)
+
+
+def _headers(headers: Iterable[tuple[str, str]], width: int) -> list[Line]:
+    """Return headers; their values form a column, beside all but very long names."""
+    shown = [(sanitize(name), sanitize(value)) for name, value in headers]
+    fitting = (cells(name) + 1 for name, _ in shown if cells(name) < width // 3)
+    label = max((_LABEL, *fitting))
+    return [
+        line for name, value in shown for line in _fact(name, value, width, label=label)
+    ]
 
 
 def segment_line(number: int, segment: SegmentSnapshot, width: int) -> Line:
@@ -296,12 +305,14 @@ def _section(title: str, width: int, is_ascii: bool) -> list[Line]:
     return [[], [Span(f"{title} ", "title"), Span(rule, "faint")]]
 
 
-def _fact(label: str, value: str, width: int, style: str = "text") -> list[Line]:
+def _fact(
+    name: str, value: str, width: int, style: str = "text", *, label: int = _LABEL
+) -> list[Line]:
+    """Return a value beside its name, which gets ``label`` cells or more."""
     if not value:
         return []
-    # Header names can be longer than the labels; the value then follows them.
-    label = middle_ellipsis(label, max(_LABEL, width // 2))
-    head = fit(label, _LABEL) if cells(label) < _LABEL else f"{label} "
+    name = middle_ellipsis(name, max(label, width // 2))
+    head = fit(name, label) if cells(name) < label else f"{name} "
     rows = wrap(value, width - cells(head))
     pad = " " * cells(head)
     return [
