@@ -85,6 +85,13 @@ async def test_quitting_does_not_offer_to_save_what_is_not_saved():
     assert "Save progress" not in text
 
 
+async def test_quitting_does_not_offer_to_save_when_nothing_is_left():
+    async with Caller(QuitScreen(IDLE)).run_test(size=(80, 24)) as pilot:
+        text = on_screen(pilot.app)
+    assert "q  Quit" in text
+    assert "Save progress" not in text
+
+
 @pytest.mark.parametrize(
     ("keys", "answer"),
     [

@@ -76,13 +76,24 @@ async def test_cancel_all_asks_first():
         service = board.main.service
         await board.press("X")
         assert "Cancel all 3 unfinished downloads" in board.text()
-        assert "1 of them are running" in board.text()
+        assert "1 of them is running" in board.text()
         await board.press("down", "enter")
         await board.pilot.pause()
         assert (
             len(run_at_once(service.select_iter(DownloadQuery(text="is:cancelled"))))
             == 3
         )
+
+
+async def test_a_single_download_is_asked_about_in_the_singular():
+    service = FakeService()
+    service.put("one", _S.DOWNLOADING)
+    async with dashboard(service) as board:
+        await board.press("X")
+        text = " ".join(board.text().split())
+        assert "Cancel 1 unfinished download" in text
+        assert "It is running. It stops now" in text
+        assert "them" not in text.partition("Cancel 1")[2].partition("Partial")[0]
 
 
 async def test_a_click_left_of_the_name_toggles_the_mark():

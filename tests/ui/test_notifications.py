@@ -45,8 +45,18 @@ def test_the_end_of_a_run_with_failures_names_the_next_steps():
     assert ending(service, 60) == (
         "✗ 300 of 303, 3 failed. 5 shows, R retries, E saves"
     )
+
+
+def test_the_end_of_a_run_with_failed_and_cancelled_downloads_names_both_keys():
+    service = FakeService()
+    service.put("good", _S.DONE)
+    service.put("bad", _S.FAILED)
     service.put("gone", _S.CANCELLED)
-    assert "300 of 304, 3 failed, 1 cancelled." in ending(service)
+    assert ending(service) == (
+        "✗ Finished: 1 of 3, 1 failed, 1 cancelled."
+        " 5 shows failed, 7 cancelled, R retries, E saves the list"
+    )
+    assert ending(service, 60).startswith("✗ 1 of 3, 1 failed, 1 cancelled. 5 failed,")
 
 
 def test_the_end_of_a_run_with_only_cancelled_downloads_names_the_key_that_shows_them():
@@ -128,6 +138,18 @@ async def test_a_key_in_the_end_line_can_be_clicked():
         at = "".join(span.text for span in line._lines[0]).index("5 shows")
         await board.pilot.click(line, offset=(at, 0))
         assert board.list.model.query.view.value == "failed"
+
+
+async def test_a_toast_gives_no_status_of_failures_that_are_not_about_it():
+    service = FakeService()
+    for number in range(2):
+        id = service.put(f"file-{number}")
+        service.downloads[id].status = 206
+    async with dashboard(service) as board:
+        for id in range(2):
+            service.fail(id, "disk_full")
+        await board.tick()
+        assert board.toasts() == ["2 failed: 2× disk full"]
 
 
 async def test_failures_share_one_toast_and_the_end_is_announced_once():

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.core.download import ACTIVE, UNFINISHED, DownloadState
-from tui.core.text.units import format_size
+from tui.core.text.units import format_size, plural
 from tui.ui.actions.batch_runner import SLICE
 from tui.ui.actions.undo import UNDO_S, DeletionQueue
 from tui.ui.keys.keymap import key_of
@@ -62,7 +62,8 @@ class StateActions:
     def cancel_all(self) -> None:
         """Cancel every unfinished download, after a question."""
         ids = self._scope.unfinished()
-        self.ask_to_cancel(ids, f"Cancel all {count(len(ids))} unfinished downloads")
+        what = plural(len(ids), "unfinished download")
+        self.ask_to_cancel(ids, f"Cancel {'all ' if len(ids) > 1 else ''}{what}")
 
     def ask_to_cancel(self, ids: list[DownloadId], title: str) -> None:
         """Cancel downloads after a question."""
@@ -73,8 +74,14 @@ class StateActions:
             f" and {key_of('undo')} restores all of them in one step."
         )
         running = self._scope.in_states(ids, _S.PROBING, _S.DOWNLOADING, _S.VERIFYING)
-        if running:
-            effect = f"{count(len(running))} of them are running. {effect}"
+        if len(ids) == 1:
+            effect = (
+                f"{'It is running. ' if running else ''}It stops now. Partial data is"
+                f" kept on disk, and {key_of('undo')} restores it."
+            )
+        elif running:
+            verb = "is" if len(running) == 1 else "are"
+            effect = f"{count(len(running))} of them {verb} running. {effect}"
 
         def answer(is_confirmed: bool | None) -> None:
             if is_confirmed:

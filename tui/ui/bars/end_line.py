@@ -55,13 +55,20 @@ def _result(now: EngineSnapshot) -> str:
 
 def _keys(now: EngineSnapshot, *, is_short: bool) -> Line:
     """Return ``5 shows them, R retries, E saves the list``; each can be clicked."""
+    has_cancelled = bool(now.counts[_S.CANCELLED])
     if now.counts[_S.FAILED]:
+        views = [("view_failed", "shows", "shows them")]
+        if has_cancelled:
+            views = [
+                ("view_failed", "failed", "shows failed"),
+                ("view_cancelled", "cancelled", "cancelled"),
+            ]
         steps = [
-            ("view_failed", "shows", "shows them"),
+            *views,
             ("retry_failed", "retries", "retries"),
             ("export_failed", "saves", "saves the list"),
         ]
-    elif now.counts[_S.CANCELLED]:
+    elif has_cancelled:
         steps = [
             ("view_cancelled", "shows", "shows them"),
             ("add", "adds", "adds more"),

@@ -123,7 +123,8 @@ class QuitScreen(Dialog[str | None]):
         self._can_detach = can_detach and bool(_unfinished(snapshot))
         self._snapshot = snapshot
         self._resume_hint = resume_hint
-        self._quit_label = "Save progress and quit" if is_saved else "Quit"
+        has_progress = is_saved and bool(_unfinished(snapshot))
+        self._quit_label = "Save progress and quit" if has_progress else "Quit"
 
     def compose_box(self) -> ComposeResult:
         """Lay out a summary of the run and the choices."""
