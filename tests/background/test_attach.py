@@ -38,11 +38,12 @@ from tui.background.protocol import (
 from tui.core import events
 from tui.core.download import DownloadState
 from tui.core.listing.query import DownloadQuery, SortKey
-from tui.core.listing.slices import run_at_once
+from tui.core.listing.slices import run_at_once, run_sliced
 from tui.core.notices import LimitName, Notice, NoticeCode
 from tui.core.request import DownloadRequest
-from tui.core.service import REMOVED, ServiceLost
+from tui.core.service import REMOVED, Move, ServiceLost
 from tui.core.snapshot import DetailSnapshot, DownloadSnapshot, EngineSnapshot
+from tui.messages import notice_text
 from tui.ui.actions.batch_runner import finish
 
 _S = DownloadState
@@ -198,7 +199,7 @@ async def test_the_end_of_the_connection_keeps_what_is_known():
         with pytest.raises(ServiceLost):
             await replica.fetch_rows([0])
         with pytest.raises(ServiceLost):
-            await replica.submit([])
+            await replica.submit([DownloadRequest(("http://host/x",))])
         assert await finish(replica.select_iter(DownloadQuery())) == [0]
         other = replica.select_iter(DownloadQuery(text="x"))
         for _ in range(3):
@@ -266,6 +267,33 @@ async def test_logins_in_urls_stay_in_the_process_also_when_a_url_changes():
             await replica.sync()
     assert service.downloads[0].url == "http://ada:secret@host/other"
     assert service.downloads[1].url == "http://elsewhere/b.bin"
+
+
+async def test_downloads_with_long_urls_are_added():
+    service = FakeService()
+    async with a_server(service) as (address, _), attached(address) as replica:
+        requests = [
+            DownloadRequest((f"http://host/{number}?{'A' * 30_000}",))
+            for number in range(300)
+        ]
+        assert list(await replica.submit(requests)) == list(range(300))
+    assert len(service.downloads) == 300
+
+
+async def test_a_move_that_the_process_refuses_is_reported():
+    service = some(_S.QUEUED, _S.QUEUED)
+
+    def refuse(_ids, _move):
+        raise ValueError("not now")
+        yield
+
+    service.reorder_iter = refuse
+    async with a_server(service) as (address, _), attached(address) as replica:
+        heard = replica.subscribe()
+        steps = replica.reorder_iter([0], Move.TOP)
+        assert await run_sliced(steps, asyncio.sleep) == {}
+        (event,) = [e for e in heard.drain() if isinstance(e, events.RunNotice)]
+        assert "not now" in notice_text(event.notice)
 
 
 async def test_changes_while_the_states_of_a_long_list_are_read_are_not_lost(

@@ -168,6 +168,17 @@ async def test_add_sends_lists_urls_and_headers(fetchtui, tmp_path):
     assert _lines(result) == [{"first": 2, "count": 1}]
 
 
+async def test_a_list_with_long_urls_is_added(fetchtui, tmp_path):
+    """Signed URLs of object stores have some thousand characters."""
+    path = tmp_path / "l.txt"
+    with path.open("w") as file:
+        for number in range(5_000):
+            file.write(f"https://example.org/{number}?token={'A' * 2_000}\n")
+    result = await fetchtui("add", str(path))
+    assert result.stdout == "Added 5,000 downloads (ids 0-4999).\n"
+    assert len(fetchtui.service.downloads) == 5_000
+
+
 async def test_a_list_with_mistakes_adds_nothing(fetchtui, tmp_path):
     path = tmp_path / "l.txt"
     path.write_text("https://example.org/a\nftp://example.org/b\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.core.request import Checksum, DownloadRequest, Pieces, check_url
@@ -10,10 +11,12 @@ from tui.core.text.request_fields import fields_of
 from tui.sources.values import parse_folder, parse_header, parse_output_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-SLICE: Final = 5_000
-"""Requests that a client sends in one call: a line of 1 MB for usual URLs."""
+_CALL_REQUESTS: Final = 5_000
+_CALL_BYTES: Final = 2 << 20
+"""Most requests of a call, and bytes of it, which one longer request may exceed: far
+below the limit of a line, since signed URLs can have some thousand characters."""
 _MAX_SIZE: Final = 10**18
 
 
@@ -24,6 +27,22 @@ def encode_request(request: DownloadRequest) -> dict[str, Any]:
     """
     fields = fields_of(request)
     return {"urls": fields.pop("mirrors"), **fields}
+
+
+def encoded_calls(requests: Iterable[DownloadRequest]) -> Iterator[list[Any]]:
+    """Yield requests as JSON values, as many at a time as fit into a call."""
+    records: list[Any] = []
+    size = 0
+    for request in requests:
+        record = encode_request(request)
+        length = len(json.dumps(record))
+        if len(records) == _CALL_REQUESTS or (records and size + length > _CALL_BYTES):
+            yield records
+            records, size = [], 0
+        records.append(record)
+        size += length
+    if records:
+        yield records
 
 
 def decode_requests(values: object) -> list[DownloadRequest]:

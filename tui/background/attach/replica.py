@@ -29,7 +29,7 @@ from tui.background.attach.searches import Searches, until_answered
 from tui.background.attach.states import StateTable
 from tui.background.client import ConnectionLost
 from tui.background.protocol import ROWS_LIMIT, ProtocolError, RequestError
-from tui.background.requests import encode_request
+from tui.background.requests import encoded_calls
 from tui.core.download import ACTIVE, ENDED, DownloadState
 from tui.core.events import RunNotice
 from tui.core.listing.slices import run_at_once
@@ -246,12 +246,11 @@ class Replica:
         Raises:
             ServiceLost: the connection ended, or the process refuses them.
         """
-        if self.is_watching:
-            return ()
-        encoded = [encode_request(request) for request in requests]
-        answer = await self._request("call", name="add", args={"requests": encoded})
-        first, count = answer["first"], answer["count"]
-        return range(first, first + count)
+        ids: list[DownloadId] = []
+        for records in encoded_calls(() if self.is_watching else requests):
+            answer = await self._request("call", name="add", args={"requests": records})
+            ids += range(answer["first"], answer["first"] + answer["count"])
+        return ids
 
     def cancel(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
         """Cancel downloads; return those that it is expected to change."""
@@ -339,9 +338,13 @@ class Replica:
         if not ids or self.is_watching:
             return {}
         args = {"ids": ids, "move": move.value}
-        answer = yield from until_answered(
-            self._outbox.send("call", name="reorder", args=args)
-        )
+        try:
+            answer = yield from until_answered(
+                self._outbox.send("call", name="reorder", args=args)
+            )
+        except RequestError as error:
+            self._publish([_notice(NoticeCode.VERB_REFUSED, str(error))])
+            return {}
         pairs = answer.get("positions", ()) if answer else ()
         return {int(id): float(position) for id, position in pairs}
 

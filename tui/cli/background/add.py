@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tui.background.requests import SLICE, encode_request
+from tui.background.requests import encoded_calls
 from tui.cli.background.connection import (
     echo_json,
     json_option,
@@ -42,8 +42,7 @@ def add(
 
     async def work(connection: Connection) -> int:
         first = -1
-        for at in range(0, len(requests), SLICE):
-            records = [encode_request(request) for request in requests[at : at + SLICE]]
+        for records in encoded_calls(requests):
             answer = await connection.request(
                 "call", name="add", args={"requests": records}
             )
