@@ -19,12 +19,13 @@ from tests.ui.panes_builders import (
 )
 from tui.ui.panes.disk import BOTTLENECK, DiskPane
 from tui.ui.panes.disk_lines import (
+    comparison_line,
     history_lines,
     worker_line,
     worker_lines,
     write_line,
 )
-from tui.ui.panes.lag_comparison import LagComparison
+from tui.ui.panes.lag_comparison import Comparison, LagComparison
 from tui.ui.panes.pane import line_width
 
 INLINE = {"is_inline": True, "workers": (IDLE,) * 4}
@@ -186,6 +187,14 @@ async def test_a_late_loop_is_shown_against_at_least_fifty_milliseconds():
 async def test_the_inline_warning_fits_in_a_narrow_pane():
     text = await shown(engine(disk=disk(**INLINE)), size=(40, 8))
     assert "INLINE blocks the loop!" in text
+
+
+@pytest.mark.parametrize("is_inline", [False, True])
+@pytest.mark.parametrize("width", [36, 45, 60])
+def test_a_comparison_of_which_nothing_is_measured_is_not_cut(is_inline, width):
+    line = comparison_line(Comparison(is_inline, None, None), width)
+    assert line_width(line) <= width
+    assert line[-1].text == "measuring"
 
 
 def test_the_comparison_ends_a_minute_after_inline_writes():

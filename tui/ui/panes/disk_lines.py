@@ -25,6 +25,8 @@ LAG_WARN_S = 0.05
 FULL = 0.95
 """Fraction of the limit that counts as full: reading pauses one buffer earlier."""
 _MIN_QUEUE_TOP = 8
+_WIDE_COMPARISON = 45
+"""Cells in which a comparison fits of which nothing has been measured."""
 _SLOW_S = 1.0
 """A write that takes longer is shown in orange."""
 
@@ -155,12 +157,13 @@ def comparison_line(
         modes.reverse()
     worst_s = max((lag_s for _, lag_s in modes if lag_s is not None), default=0.0)
     arrow = Span(" -> " if is_ascii else " → ", "dim")
+    never = "not measured" if width >= _WIDE_COMPARISON else "-"
     line: Line = []
     for name, lag_s in modes:
         line += [arrow] if line else []
         line.append(Span(f"{name} "))
         if lag_s is None:
-            line.append(Span("measuring" if line[1:] else "not measured", "dim"))
+            line.append(Span("measuring" if line[1:] else never, "dim"))
         else:
             is_worse = lag_s == worst_s and not comparison.is_similar
             is_worse = is_worse and None not in (modes[0][1], modes[1][1])
