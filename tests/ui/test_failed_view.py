@@ -87,6 +87,15 @@ async def test_space_on_a_heading_marks_its_group_and_enter_folds_it():
         assert "gone-0" in board.screen()[5]
 
 
+async def test_a_double_click_on_a_heading_folds_its_group():
+    async with dashboard(failures()) as board:
+        await board.press("5")
+        await board.pilot.click(board.list, offset=(20, 0), times=2)
+        await board.wait_idle()
+        assert board.app.screen is board.main, "no details of another download"
+        assert "▸ 404 not found · 3" in board.text()
+
+
 async def test_a_range_over_headings_marks_rows_only():
     async with dashboard(failures()) as board:
         await board.press("5", "g", "j", "space", "G", "v")

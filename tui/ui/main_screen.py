@@ -632,9 +632,9 @@ class MainScreen(Screen[None]):
 
     @on(DownloadList.Opened)
     def open_clicked(self, message: DownloadList.Opened) -> None:
-        """Show the details of a double-clicked row."""
+        """Show the details of a double-clicked row, or fold the group of a heading."""
         message.stop()
-        self.actions.rows.show_details(message.id)
+        self.perform("details")
 
     @on(DownloadList.MarkPressed)
     def mark_clicked(self) -> None:

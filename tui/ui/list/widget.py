@@ -61,11 +61,7 @@ class DownloadList(ScrollView, can_focus=True):
     ALLOW_SELECT = False
 
     class Opened(Message):
-        """A row was double-clicked."""
-
-        def __init__(self, id: int) -> None:
-            super().__init__()
-            self.id = id
+        """The line under the cursor, a row or a heading, was double-clicked."""
 
     class Searched(Message):
         """A search that a key started takes long, or is complete."""
@@ -464,4 +460,4 @@ class DownloadList(ScrollView, can_focus=True):
             if event.x < PREFIX:
                 self.post_message(self.MarkPressed())
             elif event.chain == 2:
-                self.post_message(self.Opened(self.model.ids[index]))
+                self.post_message(self.Opened())
