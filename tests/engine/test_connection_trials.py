@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tui.core.notices import AutoCode
+from tui.core.notices import AutoCode, AutoReason
 from tui.engine.autotune.connections import LEAST_CONNECTIONS, ConnectionTrials
 from tui.engine.scheduling.queue import OriginState
 
@@ -109,3 +109,21 @@ def test_a_link_that_stays_slow_is_seldom_tried_with_more() -> None:
     run = Run(lambda n: min(10e6, n * 2e6), left=1e12).go(600)
     assert run.origin.connections in (5, 6)
     assert 0 < run.codes.count(AutoCode.TRY_MORE_CONNECTIONS) <= 2
+
+
+def test_more_connections_count_only_those_of_the_host_that_gets_them() -> None:
+    trials = ConnectionTrials()
+    trials._is_up = True  # fewer were tried before
+    limited, other = OriginState("https://a.example"), OriginState("https://b.example")
+    limited.connection_limit = limited.connections = 3
+    other.connections = 5
+    limited.extra = other.extra = 2
+    reasons: list[AutoReason | None] = []
+    for tick in range(1, 40):
+        now_s = tick * TICK_S
+        args = now_s, int(now_s * 10e6), 10**12, [limited, other]
+        reasons.append(trials.observe(*args))
+        limited.connections = limited.connection_limit
+    found = [reason for reason in reasons if reason]
+    assert found[0] == AutoReason(AutoCode.TRY_MORE_CONNECTIONS, (8, 9))
+    assert found[1].values[0] == 9

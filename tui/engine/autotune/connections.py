@@ -96,7 +96,7 @@ class ConnectionTrials:
         self._is_up &= any(origin.connection_limit for origin in origins)
         for origin in origins:
             self._change_limit(origin)
-        tried = sum(origin.connection_limit or HOST_CONNECTIONS for origin in origins)
+        tried = self._tried
         code = AutoCode.TRY_FEWER_CONNECTIONS
         if self._is_up:
             code = AutoCode.TRY_MORE_CONNECTIONS
@@ -110,6 +110,16 @@ class ConnectionTrials:
             more = -(-origin.connections * 4 // 3)
             origin.connection_limit = more if more < HOST_CONNECTIONS else 0
 
+    @property
+    def _tried(self) -> int:
+        """The most connections that the trial allows."""
+        # A host without a limit keeps what it has; one whose limit the trial removed
+        # may open as many as any host.
+        return sum(
+            origin.connection_limit or (HOST_CONNECTIONS if limit else connections)
+            for origin, (limit, connections) in self._before.items()
+        )
+
     def _evaluate(self, now_s: float, began_s: float, left: int) -> AutoReason | None:
         is_over = now_s - began_s >= TRIAL_S
         if left and now_s - began_s < QUICK_S:
@@ -119,9 +129,7 @@ class ConnectionTrials:
         if left and not is_over and (self._is_up or change >= -CLEAR_LOSS):
             return None
         self._began_s = None
-        tried = sum(
-            origin.connection_limit or HOST_CONNECTIONS for origin in self._before
-        )
+        tried = self._tried
         least, code = -ACCEPTED_LOSS, AutoCode.FEWER_CONNECTIONS_STAY
         if self._is_up:
             least, code = ACCEPTED_LOSS, AutoCode.MORE_CONNECTIONS_STAY
