@@ -206,6 +206,25 @@ async def test_changes_while_the_lists_are_made_are_not_lost():
     polled.lists.close()
 
 
+async def test_clients_that_ask_at_the_same_time_leave_one_timer(monkeypatch):
+    loop, timers = asyncio.get_running_loop(), []
+    call_later = loop.call_later
+
+    def note(delay, callback, *args):
+        timers.append(call_later(delay, callback, *args))
+        return timers[-1]
+
+    monkeypatch.setattr(loop, "call_later", note)
+    polled = Polled()
+    for _ in range(30):
+        polled.do("put", 0)
+    await asyncio.gather(polled.lists.active(), polled.lists.active())
+    # Another one would give up the lists while a later call reads them.
+    assert len([timer for timer in timers if not timer.cancelled()]) == 1
+    polled.lists.close()
+    assert all(timer.cancelled() for timer in timers)
+
+
 async def test_the_last_stopped_downloads_are_listed_up_to_the_limit():
     polled = Polled()
     for _ in range(12):

@@ -108,6 +108,8 @@ class Lists:
                 await self._make()
             else:
                 await self._apply(self._watch)
+        if self._timer is not None:
+            self._timer.cancel()  # of a call that waited for the same update
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(IDLE_S, self.close)
 
