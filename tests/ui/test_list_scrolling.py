@@ -7,9 +7,11 @@ from textual.events import MouseScrollDown
 from textual.screen import Screen
 
 from tests.support.fake_service import FakeService
-from tests.ui.dashboards import dashboard, some_downloads
+from tests.ui.dashboards import Dashboard, dashboard, some_downloads
 from tui.core.download import DownloadState
 from tui.core.request import DownloadRequest
+from tui.ui.app import DashboardApp
+from tui.ui.list.model import ListModel
 
 _S = DownloadState
 
@@ -117,6 +119,16 @@ async def test_the_end_of_100_000_rows_is_one_key_away():
         assert "file-000000.bin" in board.text()
 
 
+async def test_a_long_list_is_not_called_empty_until_its_order_is_known(monkeypatch):
+    monkeypatch.setattr(ListModel, "work", lambda _model: False)
+    app = DashboardApp(long_service(10), (), "list.txt")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        text = Dashboard(app, pilot).text()
+        assert "No downloads yet" not in text
+        assert "Reading the list…" in text
+
+
 async def test_requests_are_added_after_the_first_paint():
     service = FakeService()
     urls = (f"https://example.org/{n}.bin" for n in range(5_000))
@@ -182,6 +194,19 @@ async def test_an_empty_list_says_what_to_do(size):
     async with dashboard(FakeService(), size=size) as board:
         assert "No downloads yet" in board.text()
         assert "press a to type" in board.text()
+
+
+async def test_a_list_whose_downloads_are_all_removed_says_what_to_do():
+    service = FakeService()
+    requests = [DownloadRequest(("https://example.org/a.bin",))]
+    async with dashboard(service, requests=requests) as board:
+        await board.app.workers.wait_for_complete()
+        service.start(0, size=1)
+        service.finish(0)
+        service.remove([0])
+        board.main.show_new_rows()
+        await board.pilot.pause()
+        assert "No downloads yet" in board.text()
 
 
 async def test_text_from_outside_is_drawn_literally():

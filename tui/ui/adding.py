@@ -65,10 +65,6 @@ class AddHost(Protocol):
         """Show new rows now; an idle dashboard would poll only twice a second."""
         ...
 
-    def restore_finished(self) -> None:
-        """Show that the last session has been restored."""
-        ...
-
     def all_added(self) -> None:
         """Called when nothing is left to add."""
         ...
@@ -205,7 +201,6 @@ class AddQueue:
             self.restore = None
         if message:
             self._host.notify(message)
-        self._host.restore_finished()
         self._finish()
 
     def add(

@@ -269,13 +269,16 @@ class MainScreen(Screen[None]):
 
     @property
     def _is_loading(self) -> bool:
-        return bool(self._requests) or self.add_queue.restore is not None
+        adding = self.add_queue
+        is_waiting = bool(self._requests) or adding.restore is not None
+        return is_waiting or not adding.is_all_added
 
     def _begin(self) -> None:
         message = self.start_message or next(iter(current().problems), "")
         if message:
             self.notify(message, severity="warning")
-        self.add_queue.begin(self._requests)
+        requests, self._requests = self._requests, ()
+        self.add_queue.begin(requests)
         self.tick()
         load = partial(asyncio.to_thread, _load_for_keys)
         self.set_timer(_LOAD_AFTER_S, partial(self.run_in_background, load))
@@ -382,10 +385,8 @@ class MainScreen(Screen[None]):
         """Show new rows now; an idle dashboard would poll only twice a second."""
         self.list.model.invalidate()
         self.tick()
-
-    def restore_finished(self) -> None:
-        """Explain an empty list, now that the last session has been restored."""
-        self.list.explain_if_empty(is_loading=False)
+        if not self.list.model.ids:
+            self.list.explain_if_empty(is_loading=self._is_loading)
 
     def show_query(self, query: DownloadQuery) -> None:
         """Show the current view, sort order and filter around the list."""

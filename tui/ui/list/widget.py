@@ -64,7 +64,7 @@ class DownloadList(ScrollView, can_focus=True):
         """The line under the cursor, a row or a heading, was double-clicked."""
 
     class Searched(Message):
-        """A search that a key started takes long, or is complete."""
+        """A search by a key takes long or is complete, or the list is now empty."""
 
     class MarkPressed(Message):
         """The mark column of the cursor's row was clicked."""
@@ -169,6 +169,8 @@ class DownloadList(ScrollView, can_focus=True):
     def _show_ids(self, anchor: tuple[DownloadId, int] | None) -> None:
         """Show the model's new ids without moving the anchor's line."""
         ids = self.model.ids
+        if not ids:
+            self.post_message(self.Searched())  # the explanation may be another one now
         size = Size(self._width, len(ids))
         if size != self.virtual_size:
             # Assigning it would ask for a layout of the whole screen, but the number of
@@ -303,12 +305,15 @@ class DownloadList(ScrollView, can_focus=True):
 
     def explain_if_empty(self, *, is_loading: bool) -> None:
         """Update the text of an empty list: no match, nothing yet, or loading."""
-        folder = self._service.snapshot().output_dir
+        snapshot = self._service.snapshot()
         if self.model.is_late:
             self._empty_lines = ["Searching…"]
         elif not self.model.is_searching:
-            query = self.model.query
-            self._empty_lines = empty_lines(query, folder, is_loading=is_loading)
+            # Until the order of a long list is known, there are no rows to show.
+            is_loading |= snapshot.total > 0
+            self._empty_lines = empty_lines(
+                self.model.query, snapshot.output_dir, is_loading=is_loading
+            )
         self.refresh()
 
     def _blank(self, y: int) -> Strip:
