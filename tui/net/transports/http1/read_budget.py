@@ -66,7 +66,8 @@ class ReadBudget:
 
     It limits how many bytes all connections read together in one iteration, so that the
     loop has time for everything else; paused connections resume first come, first
-    served. It also owns the buffer that they all read into.
+    served. Steps of TLS handshakes take turns with them. It also owns the buffer that
+    they all read into.
     """
 
     __slots__ = (
