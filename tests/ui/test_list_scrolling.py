@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 from textual.events import MouseScrollDown
 from textual.screen import Screen
+from textual.strip import Strip
 
 from tests.support.fake_service import FakeService
 from tests.ui.dashboards import Dashboard, dashboard, some_downloads
@@ -69,6 +72,32 @@ async def test_only_rows_whose_text_changed_are_drawn_again():
         await board.wait_idle()
         assert drawn
         assert set(drawn) <= set(range(5)), "the five that run"
+
+
+@pytest.mark.parametrize("rows", [5, 100])
+async def test_lines_that_are_drawn_again_leave_nothing_to_the_garbage_collector(rows):
+    def strips() -> int:
+        return sum(isinstance(one, Strip) for one in gc.get_objects())
+
+    service = long_service(rows)
+    async with dashboard(service, size=(100, 30)) as board:
+        board.main._timer.stop()
+        drawn = []
+        render_line = board.list.render_line
+        board.list.render_line = lambda y: drawn.append(y) or render_line(y)
+        gc.collect()
+        gc.disable()
+        try:
+            before = strips()
+            for _ in range(20):
+                service.advance(0.1)
+                board.main.tick()
+                board.main._timer.stop()
+                await board.wait_idle()
+            assert len(drawn) >= 50
+            assert strips() - before < 50
+        finally:
+            gc.enable()
 
 
 async def test_a_frame_sends_the_cells_that_changed_and_no_others():

@@ -22,7 +22,7 @@ from tui.core.listing.query import DownloadQuery, SortKey
 from tui.ui.list.empty import empty_lines
 from tui.ui.list.model import FinishedGroup, ListModel
 from tui.ui.list.rows import PREFIX, Piece, RowWriter, changed_spans, columns_for
-from tui.ui.panes.pane import bare_lines
+from tui.ui.panes.pane import bare_lines, drawn_line
 from tui.ui.style.format import cells, fit, wrap
 from tui.ui.style.theme import palette_of
 
@@ -246,10 +246,7 @@ class DownloadList(ScrollView, can_focus=True):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Return lines; a row has all of its styles, and Textual adds none."""
-        rows = [self._kept_line(y) or self.render_line(y) for y in crop.line_range]
-        # Beside a row there is a column for the scroll bar.
-        width, background = crop.right, self._background
-        strips = [row.adjust_cell_length(width, background) for row in rows]
+        strips = [self._kept_line(y) or self.render_line(y) for y in crop.line_range]
         return bare_lines(self, crop, strips)
 
     def _kept_line(self, y: int) -> Strip | None:
@@ -288,7 +285,9 @@ class DownloadList(ScrollView, can_focus=True):
         mark = " " if index != self.model.cursor else ">" if self.is_ascii else "▌"
         segments = [Segment(mark, styles["key"])]
         segments += [Segment(text, styles[style]) for text, style in pieces]
-        strip = Strip(segments).adjust_cell_length(self._fitted, styles[""])
+        row = Strip(segments).adjust_cell_length(self._fitted, styles[""])
+        # Beside a row there is a column for the scroll bar.
+        strip = drawn_line(row, self.outer_size.width, self._background)
         self._strips[id] = (key, strip)
         return strip
 
@@ -318,9 +317,9 @@ class DownloadList(ScrollView, can_focus=True):
 
     def _blank(self, y: int) -> Strip:
         """Return a blank line, or in an empty list a line of its explanation."""
-        width = self._width
+        width, full_width = self._width, self.outer_size.width
         if self.model.ids:
-            return Strip.blank(width, self._background)
+            return Strip.blank(full_width, self._background)
         palette = palette_of(self.app)
         lines = [
             text
@@ -329,11 +328,12 @@ class DownloadList(ScrollView, can_focus=True):
         ]
         first = max(0, (self.size.height - len(lines)) // 2)
         if not 0 <= y - first < len(lines):
-            return Strip.blank(width, self._background)
+            return Strip.blank(full_width, self._background)
         text = lines[y - first]
         indent = max(0, (width - cells(text)) // 2)
         style = self._background + (palette.strong if y == first else palette.dim)
-        return Strip([Segment(fit(" " * indent + text, width), style)])
+        segment = Segment(fit(" " * indent + text, width), style)
+        return drawn_line([segment], full_width, self._background)
 
     # -- navigation ------------------------------------------------------------------
 

@@ -23,8 +23,9 @@ from tui.ui.style.format import cells, fit, spinner_frame
 from tui.ui.style.theme import palette_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from rich.style import Style
     from textual import events
 
 
@@ -80,6 +81,30 @@ def justify(left: Iterable[Span], right: Iterable[Span], width: int) -> Line:
     needs_gap = bool(right) and not right[0].text.startswith(" ")
     left = clip(left, max(0, room - needs_gap))
     return [*left, Span(" " * (room - line_width(left))), *right]
+
+
+class _Line(Strip):
+    """A strip that is freed as soon as nothing shows it.
+
+    Textual keeps what a cut at its end gives, which is the strip itself, in the strip
+    (8.2.8). Each line that was ever drawn would stay in memory until a garbage
+    collection, and these collections block the loop.
+    """
+
+    __slots__ = ()
+
+    def divide(self, cuts: Iterable[int]) -> Sequence[Strip]:
+        """Return the parts between cuts."""
+        cuts = list(cuts)
+        return [self] if cuts == [self.cell_length] else super().divide(cuts)
+
+
+def drawn_line(segments: Iterable[Segment], width: int, style: Style) -> Strip:
+    """Return a line of ``width`` cells; spaces that it lacks are in ``style``."""
+    line = _Line(segments)
+    if line.cell_length != width:
+        line = _Line(line.adjust_cell_length(width, style), width)
+    return line
 
 
 def bare_lines(widget: Widget, crop: Region, strips: list[Strip]) -> list[Strip]:
@@ -264,7 +289,7 @@ class Pane(Widget):
                 if action and action == self._hovered:
                     combined = combined + palette.cursor
                 segments.append(Segment(to_ascii(text) if is_ascii else text, combined))
-            self._strips[y] = Strip(segments).adjust_cell_length(width, background)
+            self._strips[y] = drawn_line(segments, width, background)
 
     # -- Textual's events ------------------------------------------------------------
 
