@@ -15,14 +15,12 @@ import pytest
 import trustme
 
 from tests.net.fetching import error_of, fetch, read_all
-from tests.support.tls_peer import HalfAnswering, TlsPeer, serving, serving_tls
-from tests.support.until import until
+from tests.support.tls_peer import TlsPeer, serving, serving_tls
 from tui.core.errors import FetchError, PermanentError, TransientError
 from tui.core.settings import Settings
 from tui.net.request import GetRequest
 from tui.net.resource import read_resource_info
 from tui.net.session import HttpSession
-from tui.net.transports.http1 import client
 from tui.net.transports.http1.tls_stream import TlsStream
 
 if TYPE_CHECKING:
@@ -123,99 +121,6 @@ async def test_a_session_that_is_not_known_anymore_is_replaced(
         for _ in range(3):
             assert await fetch(session, target(port)) == b"x"
     assert served == 3
-
-
-# -- connections opened ahead ----------------------------------------------------------
-
-
-async def test_connections_are_opened_while_the_first_records_arrive(
-    session: HttpSession, context: ssl.SSLContext
-) -> None:
-    script = HalfAnswering()
-    async with serving_tls(context, script) as port:
-        url = target(port).url
-        assert not session.connect_ahead(url, 3)
-        first = [asyncio.ensure_future(fetch(session, target(port))) for _ in "ab"]
-        await until(lambda: session.connect_ahead(url, 3))
-        await until(lambda: len(script.resumed) == 5)
-        script.rest.set()
-        more = [fetch(session, target(port)) for _ in range(4)]
-        files = await asyncio.gather(*first, *more)
-        assert [len(file) for file in files] == [12_000] * 6
-    assert script.resumed[2:] == [True] * (len(script.resumed) - 2)
-    assert len(script.resumed) <= 6
-
-
-async def test_requests_take_the_connections_that_are_being_opened(
-    session: HttpSession, context: ssl.SSLContext
-) -> None:
-    script = HalfAnswering()
-    async with serving_tls(context, script) as port:
-        first = asyncio.ensure_future(fetch(session, target(port)))
-        await until(lambda: session.connect_ahead(target(port).url, 2))
-        # The handshakes of the two have not begun.
-        more = [asyncio.ensure_future(fetch(session, target(port))) for _ in "ab"]
-        await until(lambda: len(script.resumed) == 3)
-        script.rest.set()
-        await asyncio.gather(first, *more)
-    assert script.unused == 0
-    assert len(script.resumed) == 3
-
-
-async def test_unused_connections_are_closed_soon(
-    session: HttpSession, context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(client, "AHEAD_S", 0.01)
-    script = HalfAnswering()
-    async with serving_tls(context, script) as port:
-        first = asyncio.ensure_future(fetch(session, target(port)))
-        await until(lambda: session.connect_ahead(target(port).url, 3))
-        await until(lambda: script.unused == 3)
-        script.rest.set()
-        await first
-        await fetch(session, target(port))
-    assert len(script.resumed) == 4
-
-
-async def test_no_connection_is_opened_ahead_to_a_server_that_refuses(
-    session: HttpSession, context: ssl.SSLContext
-) -> None:
-    """Its response fits into the record that arrives first."""
-    refusal = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 900\r\n\r\n"
-
-    async def script(peer: TlsPeer) -> None:
-        await peer.request()
-        record = peer.record(refusal + bytes(900))
-        peer.writer.write(record[:-1])
-        await peer.writer.drain()
-        refused.set()
-        await asyncio.Event().wait()
-
-    refused = asyncio.Event()
-    async with serving_tls(context, script) as port:
-        first = asyncio.ensure_future(fetch(session, target(port)))
-        await refused.wait()
-        for _ in range(20):
-            await asyncio.sleep(0)
-            assert not session.connect_ahead(target(port).url, 3)
-        first.cancel()
-
-
-async def test_connections_being_opened_ahead_end_with_the_session(
-    bundle: Path, context: ssl.SSLContext
-) -> None:
-    session = HttpSession(Settings(ca_file=bundle, timeout_s=5))
-    script = HalfAnswering()
-    async with serving_tls(context, script) as port:
-        first = asyncio.ensure_future(fetch(session, target(port)))
-        await until(lambda: session.connect_ahead(target(port).url, 3))
-        await session.close()
-        with pytest.raises(FetchError):
-            await first
-        assert len(script.resumed) == 1
-
-
-# -- handshakes ------------------------------------------------------------------------
 
 
 async def test_many_handshakes_leave_the_loop_to_others(

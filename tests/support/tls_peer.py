@@ -129,37 +129,3 @@ async def serving_tls(
 
     async with serving(serve) as port:
         yield port
-
-
-class HalfAnswering:
-    """Sends half of the record with a file, as a far server does, and waits.
-
-    The other half follows when ``rest`` is set. Pass it to ``serving_tls``.
-    """
-
-    def __init__(self, size: int = 12_000) -> None:
-        """Prepare to send files of ``size`` bytes, less than a record holds."""
-        self._size = size
-        self.rest = asyncio.Event()
-        self.resumed: list[bool] = []
-        """For each connection, whether it resumed a session."""
-        self.requests = 0
-        self.unused = 0
-        """Connections that ended without a request."""
-
-    async def __call__(self, peer: TlsPeer) -> None:
-        """Serve a connection."""
-        self.resumed.append(bool(peer.object.session_reused))
-        try:
-            await peer.request()
-        except EOFError:
-            self.unused += 1
-            raise
-        while True:
-            self.requests += 1
-            head = f"HTTP/1.1 200 OK\r\nContent-Length: {self._size}\r\n\r\n"
-            record = peer.record(head.encode() + bytes(self._size))
-            peer.writer.write(record[: self._size // 2])
-            await self.rest.wait()
-            peer.writer.write(record[self._size // 2 :])
-            await peer.request()

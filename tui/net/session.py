@@ -85,10 +85,6 @@ class HttpSession:
         """
         return self._credentials.headers_for(url, headers, is_named=is_named)
 
-    def connect_ahead(self, url: str, count: int) -> bool:
-        """Open connections for coming requests, as ``Transport.connect_ahead``."""
-        return self._transports.transport_for(url).connect_ahead(url, count)
-
     async def open(self, request: GetRequest) -> Response:
         """Send a request, follow redirects, and return once the headers have arrived.
 

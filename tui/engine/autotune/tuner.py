@@ -11,14 +11,12 @@ from tui.engine.autotune.connections import ConnectionTrials
 from tui.engine.autotune.controller import Controller, Decision, Observation
 from tui.engine.autotune.fast_start import FastStart
 from tui.engine.autotune.utilization import UtilizationMeter
-from tui.engine.scheduling.queue import SMALL_CEILING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tui.core.snapshot import LoopSnapshot
     from tui.engine.context import EngineContext
-    from tui.engine.scheduling.queue import OriginState
     from tui.engine.worker_pool import WorkerPool
 
 PAUSED_TICK_S = 0.25
@@ -54,7 +52,6 @@ class AutoTuner:
         self._start: FastStart | None = None
         self._connections: ConnectionTrials | None = None
         self._is_pinned = False
-        self._has_connected_ahead = False
         self._snapshot = AutoSnapshot()
 
     @property
@@ -113,9 +110,6 @@ class AutoTuner:
         queue.update_ceilings()
         origins = queue.origins.values()
         active = [origin for origin in origins if origin.active]
-        answered = sum(origin.accepted for origin in origins)
-        if not answered and not self._has_connected_ahead and len(active) == 1:
-            self._connect_ahead(active[0])
         decision = start.observe(
             self._observe(now),
             max((origin.first_byte_s for origin in active), default=0.0),
@@ -123,31 +117,12 @@ class AutoTuner:
                 (0 if origin.refused else origin.ceiling for origin in active),
                 default=0,
             ),
-            answered=answered,
+            answered=sum(origin.accepted for origin in origins),
         )
         if start.is_over:
             self._start = None
             self._controller = Controller(now, fewer_first=True)
         self._apply(decision)
-
-    def _connect_ahead(self, origin: OriginState) -> None:
-        """Open the connections that small files would get, if the server is answering.
-
-        Whether they are small is known a round trip later, when the connections are
-        ready.
-        """
-        queue = self._context.queue
-        given = origin.own_cap or queue.per_host or SMALL_CEILING
-        count = min(given, SMALL_CEILING) - origin.active
-        first = origin.waiting.head()
-        if (
-            first is not None
-            and 0 < count <= len(origin.waiting)
-            and not (origin.refused or origin.learned_cap)
-        ):
-            self._has_connected_ahead = self._context.session.connect_ahead(
-                first[2].url, count
-            )
 
     def _apply(self, decision: Decision | None) -> None:
         if decision is None:

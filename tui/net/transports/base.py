@@ -127,21 +127,6 @@ class Transport(ABC):
             FetchError: there was no valid response.
         """
 
-    def connect_ahead(self, url: str, count: int) -> bool:  # noqa: ARG002
-        """Open connections for requests that are likely to follow soon.
-
-        Only to a server that has begun to answer with large TLS records, before their
-        headers can be read. Connections that are not used within a second are closed.
-
-        Args:
-            url: to whose origin.
-            count: how many.
-
-        Returns:
-            Whether they are being opened.
-        """
-        return False
-
     @abstractmethod
     async def aclose(self) -> None:
         """Close all connections. Safe to call twice."""

@@ -11,8 +11,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections import deque
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tui.core.errors import ErrorKind, FetchError, PermanentError
@@ -69,14 +68,6 @@ _LATE = 4.0
 """How many times longer than responses usually take at this origin that has to be."""
 
 
-BEGUN_BYTES = 4 << 10
-"""Bytes of a TLS record from which the response in it is a file, and not a refusal. The
-head of a far server's first responses can only be read a round trip after their
-beginning: a record of 16 KiB does not fit into the first window (RFC 6928)."""
-AHEAD_S = 1.0
-"""After which connections that were opened ahead, and not used, are closed."""
-
-
 class _Unanswered:
     """A request on a new connection, without a response so far."""
 
@@ -130,8 +121,6 @@ class Http1Transport(Transport):
         self._response_s: dict[Origin, float] = {}
         """Mean seconds to a response on a new connection."""
         self._hand_over_timer: asyncio.TimerHandle | None = None
-        self._ahead: dict[Origin, deque[asyncio.Task[Connection]]] = {}
-        """Connections that no request has asked for yet."""
         self._sweep: asyncio.TimerHandle | None = None
 
     async def open(self, url: str, headers: Sequence[tuple[str, str]]) -> RawResponse:
@@ -155,9 +144,7 @@ class Http1Transport(Transport):
                         raise
                     connection = None
             if connection is None:
-                connection = await self._take_ahead(origin)
-                if connection is None:
-                    connection = await self._connect(origin)
+                connection = await self._connect(origin)
                 connection, head = await self._send_first(origin, connection, request)
                 if connection.tls is not None and origin.is_secure:
                     self._connector.store_session(origin, connection.tls)
@@ -165,31 +152,8 @@ class Http1Transport(Transport):
             raise _to_error(error, url) from None
         return Http1Response(self, origin, connection, head)
 
-    def connect_ahead(self, url: str, count: int) -> bool:
-        """Open connections if half of the requests on new ones are being answered."""
-        origin = _parse(url).origin
-        waiting = self._unanswered.get(origin, ())
-        begun = [
-            this.connection
-            for this in waiting
-            if this.connection.undecrypted >= BEGUN_BYTES
-        ]
-        if not begun or 2 * len(begun) < len(waiting) or self._proxy is not None:
-            return False
-        tls = begun[0].tls
-        assert tls is not None
-        self._connector.store_session(origin, tls)
-        for _ in range(count):
-            task = asyncio.ensure_future(self._connect(origin))
-            task.add_done_callback(partial(self._expire_ahead, origin))
-            self._ahead.setdefault(origin, deque()).append(task)
-        return True
-
     async def aclose(self) -> None:
         """Close all connections. Safe to call twice."""
-        for origin, tasks in list(self._ahead.items()):
-            for task in list(tasks):
-                self._drop_ahead(origin, task)
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None
@@ -262,35 +226,6 @@ class Http1Transport(Transport):
             raise
         self._open.add(connection)
         return connection
-
-    async def _take_ahead(self, origin: Origin) -> Connection | None:
-        """Return a connection that was opened ahead, or is about to be, if any."""
-        ahead = self._ahead.get(origin)
-        while ahead:
-            try:
-                connection = await ahead.popleft()
-            except FetchError:
-                # The request makes its own, and reports why that fails.
-                continue
-            if connection.is_open:
-                return connection
-        return None
-
-    def _expire_ahead(self, origin: Origin, task: asyncio.Task[Connection]) -> None:
-        """Close a connection that was opened ahead, if nobody takes it soon."""
-        if not task.cancelled() and task.exception() is None:
-            self._loop.call_later(AHEAD_S, self._drop_ahead, origin, task)
-
-    def _drop_ahead(self, origin: Origin, task: asyncio.Task[Connection]) -> None:
-        """Close a connection that was opened ahead, unless a request has taken it."""
-        ahead = self._ahead.get(origin)
-        if ahead is None or task not in ahead:
-            return
-        ahead.remove(task)
-        if not task.done():
-            task.cancel()
-        elif task.exception() is None:
-            task.result().abort()
 
     async def _send_first(
         self, origin: Origin, connection: Connection, request: bytes

@@ -76,7 +76,6 @@ class Connection(asyncio.BufferedProtocol):
         "idle_since",
         "is_open",
         "tls",
-        "undecrypted",
     )
 
     def __init__(
@@ -130,8 +129,6 @@ class Connection(asyncio.BufferedProtocol):
         self.is_open = False
         self.has_no_data = True
         """Nothing of the current response has arrived."""
-        self.undecrypted = 0
-        """Bytes of a TLS record with the head of a response, until it is complete."""
         self.idle_since = 0.0
         """By the loop's clock."""
 
@@ -155,8 +152,6 @@ class Connection(asyncio.BufferedProtocol):
             data = self._decrypt(self.tls, data)
         if data:
             self._receive(data)
-        elif self._head is None:
-            self.undecrypted += nbytes
 
     def _receive(self, data: memoryview) -> None:
         """Process bytes of HTTP."""
@@ -208,7 +203,6 @@ class Connection(asyncio.BufferedProtocol):
         assert self._transport is not None
         self._is_busy = True
         self.has_no_data = True
-        self.undecrypted = 0
         try:
             if self.tls is not None:
                 request = self.tls.encrypt(request)
