@@ -247,11 +247,10 @@ def open_files() -> int:
 
 
 @cache
-def files_of_a_quiet_run() -> int:
-    """Descriptors that stay open in any case: the transport's threads have some."""
+def open_what_stays_open() -> None:
+    """Run once without keys: what a first run opens may stay open for the next ones."""
     with tempfile.TemporaryDirectory() as directory:
         asyncio.run(play([], Path(directory), []))
-    return open_files()
 
 
 @pytest.mark.timeout(60 + settings().max_examples)
@@ -277,7 +276,8 @@ def test_everything_is_complete_whatever_is_pressed(steps: list[Step]) -> None:
     complaints: list[str] = []
     handler = Complaints(complaints)
     logging.getLogger("tui").addHandler(handler)
-    files = files_of_a_quiet_run()
+    open_what_stays_open()
+    before = open_files()
     try:
         with tempfile.TemporaryDirectory() as directory:
             asyncio.run(play(steps, Path(directory), complaints))
@@ -287,4 +287,5 @@ def test_everything_is_complete_whatever_is_pressed(steps: list[Step]) -> None:
     assert complaints == []
     assert sorted(found) == [f"{n}.bin" for n in range(len(BODIES))]
     assert all(found[f"{n}.bin"] == body.read() for n, body in enumerate(BODIES))
-    assert open_files() == files
+    # What another test of this process left open may be closed meanwhile.
+    assert open_files() <= before
