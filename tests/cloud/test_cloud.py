@@ -29,6 +29,19 @@ from tui.postprocess.pipeline import post_processing
 ADDRESS = Address("s3", "bucket", "pre/fix")
 
 
+def store_on(server):
+    """Return obstore's store of a bucket on ``server``, which does not try again."""
+    return pytest.importorskip("obstore.store").S3Store(
+        "bucket",
+        endpoint=server.url(""),
+        access_key_id="id",
+        secret_access_key="secret",
+        region="us-east-1",
+        client_options={"allow_http": True},
+        retry_config={"max_retries": 0},
+    )
+
+
 # -- addresses and credentials -------------------------------------------------------
 
 
@@ -133,7 +146,6 @@ _WORDS = "NoSuchUpload NoSuchBucket RequestTimeTooSkewed credential connect 403"
 async def test_words_of_a_key_or_a_body_do_not_explain_an_error(status, code, expected):
     """What obstore really raises, for a key and a body full of misleading words."""
     obstore = pytest.importorskip("obstore")
-    stores = pytest.importorskip("obstore.store")
     body = (
         f"<Error><Code>{code}</Code><Message>{_WORDS}</Message>"
         "<Resource>http://169.254.169.254/</Resource></Error>"
@@ -141,15 +153,7 @@ async def test_words_of_a_key_or_a_body_do_not_explain_an_error(status, code, ex
     script = ResponseScript(body.encode(), status=int(status[:3]))
     async with ScriptedServer() as server:
         server.add(f"/bucket/{quote(_WORDS)}", script)
-        store = stores.S3Store(
-            "bucket",
-            endpoint=server.url(""),
-            access_key_id="id",
-            secret_access_key="secret",
-            region="us-east-1",
-            client_options={"allow_http": True},
-            retry_config={"max_retries": 0},
-        )
+        store = store_on(server)
         # FileNotFoundError: for a status of 404.
         with pytest.raises((obstore.exceptions.BaseError, FileNotFoundError)) as caught:
             await obstore.put_async(store, _WORDS, b"x", use_multipart=False)
@@ -157,18 +161,10 @@ async def test_words_of_a_key_or_a_body_do_not_explain_an_error(status, code, ex
 
 
 async def test_an_upload_to_a_missing_bucket_says_so(tmp_path):
-    stores = pytest.importorskip("obstore.store")
     path = tmp_path / "a.bin"
     path.write_bytes(b"a")
     async with ScriptedServer() as server:
-        store = stores.S3Store(
-            "bucket",
-            endpoint=server.url(""),
-            access_key_id="id",
-            secret_access_key="secret",
-            region="us-east-1",
-            client_options={"allow_http": True},
-        )
+        store = store_on(server)
         with pytest.raises(CloudError) as caught:
             await Uploader(store, ADDRESS, tmp_path / "state").put(path, "a.bin")
     assert str(caught.value) == "s3://bucket/pre/fix: no such bucket; create it first"

@@ -263,7 +263,7 @@ _UNTOUCHED = _USUAL | {
     "started_at": "0",
     "finished_at": "0",
 }
-"""Values that an entry has as well as long as its download has not been started."""
+"""What such an entry has besides until its download starts."""
 
 
 @cache
