@@ -129,7 +129,8 @@ def test_unknown_fields_are_noted_once():
         (".json", b"[\xff\xff]", "list: not JSON in UTF-8"),
         (".jsonl", "{", "list:1: invalid JSON"),
         (".jsonl", '"http://a/' + "x" * 70_000 + '"', "list:1: longer than"),
-        (".jsonl", "[" * 60_000, "list:1: nested too deeply"),
+        # Python 3.14 parses as deep as its stack allows.
+        (".jsonl", "[" * 60_000, ("list:1: nested too deeply", "list:1: invalid JSON")),
         (".jsonl", '"http://a/"\n["http://a/"]', "list:2: must be a URL"),
     ],
 )
