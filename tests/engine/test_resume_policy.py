@@ -337,9 +337,18 @@ DATE, LATER = "Mon, 02 Nov 2026 10:00:00 GMT", "Tue, 03 Nov 2026 10:00:00 GMT"
         (info(), '"1"', ValidatorCheck.SAME),
         (info(), '"2"', ValidatorCheck.OTHER),
         (info(validator="", etag=""), '"1"', ValidatorCheck.MISSING),
-        (info(validator="", etag='W/"1"'), '"1"', ValidatorCheck.OTHER),
-        (info(validator=DATE, etag=""), DATE, ValidatorCheck.SAME),
-        (info(validator=LATER, etag=""), DATE, ValidatorCheck.OTHER),
+        (info(validator="", etag='W/"1"'), '"1"', ValidatorCheck.MISSING),
+        (info(validator="", etag='W/"2"'), '"1"', ValidatorCheck.OTHER),
+        # what it says in the other form cannot be compared
+        (info(validator=DATE, etag=""), '"1"', ValidatorCheck.MISSING),
+        (info(), DATE, ValidatorCheck.MISSING),
+        (info(last_modified=DATE), DATE, ValidatorCheck.SAME),
+        (info(validator=DATE, etag="", last_modified=DATE), DATE, ValidatorCheck.SAME),
+        (
+            info(validator=LATER, etag="", last_modified=LATER),
+            DATE,
+            ValidatorCheck.OTHER,
+        ),
         # without a Date header the date is no validator of its own
         (info(validator="", last_modified=DATE), DATE, ValidatorCheck.SAME),
         (info(validator="", last_modified=LATER), DATE, ValidatorCheck.OTHER),

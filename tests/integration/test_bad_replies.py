@@ -383,6 +383,23 @@ async def test_ranges_refused_half_way_cost_no_file(
     assert digest(tmp_path / "out/x.bin") == LARGE.sha256()
 
 
+@pytest.mark.parametrize("etag", [None, '"page"'])
+async def test_a_page_instead_of_a_range_costs_no_bytes(
+    server: ScriptedServer, start: Start, tmp_path: Path, etag: str | None
+) -> None:
+    """A login that has expired half-way says nothing about the file."""
+    page = replace(PAGE, etag=etag)
+
+    def answer(seen: RecordedRequest) -> ResponseScript | None:
+        return page if 2 <= seen.number < 5 else None
+
+    script = ResponseScript(LARGE, etag='"v1"', rate=9_000_000, answer=answer)
+    row = await fetch(start, server, script, segments=6, retries=4)
+    assert row.state is S.DONE, row.error
+    assert digest(tmp_path / "out/x.bin") == LARGE.sha256()
+    assert [seen.range is None for seen in server.requests].count(True) == 1
+
+
 async def test_a_server_that_has_trouble_with_ranges_for_a_while_is_asked_again(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
@@ -469,6 +486,83 @@ async def test_a_206_without_the_validator_continues_nothing(
     assert row.state is S.DONE
     assert digest(tmp_path / "out/x.bin") == new.sha256()
     assert [bool(seen.range) for seen in server.requests] == [False, True, False]
+
+
+def in_turn(whole: ResponseScript, *ranges: ResponseScript) -> ResponseScript:
+    """Answer requests for a range by ``ranges``, one each; the last one stays."""
+
+    def answer(seen: RecordedRequest) -> ResponseScript | None:
+        if seen.range is None:
+            return None
+        return ranges[min(seen.number, len(ranges)) - 1]
+
+    return replace(whole, answer=answer)
+
+
+DATED_FILE = ResponseScript(
+    LARGE, last_modified=OLD_DATE, headers=DATED, rate=9_000_000
+)
+TAGGED_FILE = replace(DATED_FILE, etag='"v1"')
+UNDATED = [("Date", "")]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        in_turn(TAGGED_FILE, DATED_FILE),
+        in_turn(DATED_FILE, TAGGED_FILE),
+        in_turn(TAGGED_FILE, replace(TAGGED_FILE, etag='W/"v1"')),
+        in_turn(DATED_FILE, replace(DATED_FILE, headers=UNDATED), DATED_FILE),
+        in_turn(DATED_FILE, replace(DATED_FILE, headers=UNDATED, ranges="ignore")),
+        in_turn(replace(DATED_FILE, headers=UNDATED), DATED_FILE),
+        in_turn(replace(DATED_FILE, headers={"Date": OLD_DATE}), DATED_FILE),
+        in_turn(replace(DATED_FILE, etag='W/"v1"', headers=UNDATED), TAGGED_FILE),
+    ],
+    ids=[
+        "tag, then date",
+        "date, then tag as well",
+        "tag, then weak tag",
+        "date, then without clock, then with clock",
+        "date, then all without clock",
+        "without clock, then with clock",
+        "new, then old enough",
+        "weak tag, then tag",
+    ],
+)
+async def test_another_kind_of_validator_does_not_mean_another_file(
+    server: ScriptedServer, start: Start, tmp_path: Path, script: ResponseScript
+) -> None:
+    """Servers behind one address may state different things of the same file."""
+    checksum = Checksum("sha256", LARGE.sha256())
+    row = await fetch(start, server, script, segments=4, checksum=checksum)
+    assert row.state is S.DONE, row.error
+    assert digest(tmp_path / "out/x.bin") == LARGE.sha256()
+    assert len(server.requests) > 1
+    assert [seen.range is None for seen in server.requests].count(True) == 1
+
+
+@pytest.mark.parametrize("said", ["weak tag", "date"])
+async def test_a_file_without_validator_that_changes_is_downloaded_from_the_start(
+    server: ScriptedServer, start: Start, tmp_path: Path, said: str
+) -> None:
+    new = Pattern(LARGE.size, seed=77)
+    before, after = (
+        ({"etag": 'W/"v1"'}, {"etag": 'W/"v2"'})
+        if said == "weak tag"
+        else ({"last_modified": OLD_DATE}, {"last_modified": NEW_DATE})
+    )
+    common: dict[str, Any] = {"headers": UNDATED, "rate": 9_000_000}
+    script = ResponseScript(
+        LARGE,
+        change_after=1,
+        changed=ResponseScript(new, **common, **after),
+        **common,
+        **before,
+    )
+    checksum = Checksum("sha256", new.sha256())
+    row = await fetch(start, server, script, segments=4, checksum=checksum)
+    assert row.state is S.DONE, row.error
+    assert digest(tmp_path / "out/x.bin") == new.sha256()
 
 
 @pytest.mark.parametrize("etag", ['W/"v1"', '""', "v1", None])

@@ -278,15 +278,28 @@ def check_validator(info: ResourceInfo, validator: str) -> ValidatorCheck:
     if info.coding and not validator.startswith('"'):
         # The file has the same date with and without the coding.
         return ValidatorCheck.OTHER
-    if info.validator:
-        is_same = info.validator == validator
-        return ValidatorCheck.SAME if is_same else ValidatorCheck.OTHER
-    # A weak ETag, or a date without a Date header beside it, proves nothing by itself;
-    # the same date is enough here, because the earlier response was old enough.
-    stated = info.etag if validator.startswith('"') else info.last_modified
-    if not stated:
+    is_tag = validator.startswith('"')
+    # Only the same kind says something: servers behind one address may send a tag, a
+    # date, both or neither. The date needs no Date beside it here, because the earlier
+    # response was old enough.
+    stated = info.etag if is_tag else info.last_modified
+    if stated == validator:
+        return ValidatorCheck.SAME
+    # A weak tag proves nothing, but only another one shows that the file is another.
+    if not stated or (is_tag and stated == f"W/{validator}"):
         return ValidatorCheck.MISSING
-    return ValidatorCheck.SAME if stated == validator else ValidatorCheck.OTHER
+    return ValidatorCheck.OTHER
+
+
+def may_be_same(first: ResourceInfo, later: ResourceInfo) -> bool:
+    """Compare two responses of which the first had no validator.
+
+    Returns:
+        False if they state different files. True proves nothing.
+    """
+    tags = [info.etag.removeprefix("W/") for info in (first, later)]
+    dates = [info.last_modified for info in (first, later)]
+    return not any(all(pair) and pair[0] != pair[1] for pair in (tags, dates))
 
 
 def _ignore_later_file(

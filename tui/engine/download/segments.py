@@ -11,7 +11,11 @@ from tui.core.errors import ErrorKind, PermanentError, TransientError
 from tui.core.request import origin_of
 from tui.core.segment import split_range
 from tui.engine.download.request import request_headers
-from tui.engine.download.resume_policy import ValidatorCheck, check_validator
+from tui.engine.download.resume_policy import (
+    ValidatorCheck,
+    check_validator,
+    may_be_same,
+)
 from tui.engine.metrics.speed import FAST_TAU_S, SpeedMeter
 from tui.net.request import GetRequest
 from tui.net.resource import read_resource_info
@@ -370,8 +374,8 @@ class RangeOpener:
         self._context = context
         self._job = job
         self._first = first
-        self._validators = {job.download.url: first.validator}
-        """By URL: each mirror has its own."""
+        self._known = {job.download.url: first}
+        """What a response said, by URL: each mirror has its own validator."""
         self._bad = set(job.dead_mirrors or ())
 
     async def open(self, segment: Segment) -> tuple[Response, ResourceInfo]:
@@ -383,25 +387,28 @@ class RangeOpener:
             FetchError: there is no response.
         """
         url, session = segment.url, self._context.session
-        known = self._validators.get(url)
+        known = self._known.get(url)
+        validator = known.validator if known is not None else ""
         headers = request_headers(session, self._job.download, url)
-        request = GetRequest(
-            url, headers, segment.at, segment.end, if_range=known or ""
-        )
+        request = GetRequest(url, headers, segment.at, segment.end, if_range=validator)
         response = await session.open(request)
         origin = self._context.queue.origin_state(origin_of(url))
         try:
             info = read_resource_info(response, request)
-            is_other = known is not None and info.validator != known
+            check = check_validator(info, validator)
+            if known is not None and not validator and not may_be_same(known, info):
+                check = ValidatorCheck.OTHER
+            if check is ValidatorCheck.OTHER:
+                if info.content_type == "text/html" != self._first.content_type:
+                    # A login has expired, say: that says nothing about the file.
+                    raise PermanentError(
+                        ErrorKind.BAD_REPLY, "a web page came instead of a range"
+                    )
+                raise Changed
             if info.start != segment.at or info.status == 200:
-                if is_other:
-                    raise Changed
                 raise PermanentError(
                     ErrorKind.BAD_REPLY, "the server no longer honors ranges"
                 )
-            check = check_validator(info, known or "")
-            if (info.validator and is_other) or check is ValidatorCheck.OTHER:
-                raise Changed
             if check is ValidatorCheck.MISSING:
                 # The first response is still of one file: it continues alone.
                 raise PermanentError(
@@ -423,7 +430,8 @@ class RangeOpener:
             raise
         origin.ranges = "supported"
         origin.accepted += 1
-        self._validators[url] = info.validator
+        if not validator:
+            self._known[url] = info
         return response, info
 
     def mirror(self, running: Iterable[Segment]) -> str:
