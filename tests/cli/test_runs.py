@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,11 @@ def _digest(body: Pattern | bytes) -> str:
 
 def _digest_of_file(path: str) -> str:
     return _digest(Path(path).read_bytes())
+
+
+def _read_all(descriptor: int) -> bytes:
+    with open(descriptor, "rb") as pipe:
+        return pipe.read()
 
 
 def saved_in(directory: Path) -> list[str]:
@@ -180,6 +187,32 @@ async def test_output_on_stdout_is_the_verified_file(tmp_path: Path) -> None:
     assert (process.returncode, err) == (0, b"")
     assert _digest(out) == _digest(LARGE)
     assert saved_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+async def test_output_on_stdout_is_whole_however_little_one_write_takes(
+    tmp_path: Path, unbuffered: str
+) -> None:
+    """With ``PYTHONUNBUFFERED``, as in many containers, Python writes only a part."""
+    read_end, write_end = os.pipe()
+    # Another program that shares the pipe may have made it so.
+    os.set_blocking(write_end, False)
+    async with ScriptedServer() as server:
+        server.add("/file", ResponseScript(LARGE))
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tui", "-q", "-O", "-", server.url("/file")),
+            cwd=tmp_path,
+            env=os.environ | {"TMPDIR": f"{tmp_path}", "PYTHONUNBUFFERED": unbuffered},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=write_end,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        os.close(write_end)
+        async with asyncio.timeout(30):
+            out = await asyncio.to_thread(_read_all, read_end)
+            _, err = await process.communicate()
+    assert (process.returncode, err) == (0, b"")
+    assert _digest(out) == _digest(LARGE)
 
 
 @pytest.mark.parametrize("body", [LARGE, b"x" * 1000], ids=["large", "small"])

@@ -6,6 +6,8 @@ reader such as ``tar`` never gets data of a file that turns out to be damaged.
 
 from __future__ import annotations
 
+import os
+import select
 import sys
 from typing import TYPE_CHECKING
 
@@ -52,10 +54,10 @@ def copy_to_stdout(directory: Path) -> int:
         )
         return 1
     try:
+        sys.stdout.flush()
         with files[0].open("rb") as file:
             while chunk := file.read(_CHUNK):
-                sys.stdout.buffer.write(chunk)
-        sys.stdout.buffer.flush()
+                _write_all(sys.stdout.fileno(), chunk)
     except BrokenPipeError:
         _drop_output()
         return _READER_LEFT
@@ -66,8 +68,23 @@ def copy_to_stdout(directory: Path) -> int:
     return 0
 
 
+def _write_all(descriptor: int, data: bytes) -> None:
+    """Write all of it, in as many pieces as the system takes.
+
+    Not with ``sys.stdout``: without its buffer (``PYTHONUNBUFFERED``), it writes a part
+    and returns how much, and it fails if the descriptor does not block.
+    """
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(descriptor, view) :]
+        except BlockingIOError:
+            # Another process that shares the descriptor made it non-blocking.
+            poll = select.poll()
+            poll.register(descriptor, select.POLLOUT)
+            poll.poll()
+
+
 def _drop_output() -> None:
     """Drop what is buffered: Python would fail to flush it again on exit."""
-    import os
-
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
