@@ -289,6 +289,46 @@ async def test_a_server_that_the_socks_proxy_cannot_reach_is_named(
     assert "cannot connect to far.example:81: connection refused" in str(error)
 
 
+async def test_a_socks_proxy_may_not_want_the_login(plain: str) -> None:
+    """As curl, offer both: ``ssh -D`` and others know no passwords."""
+    async with SocksServer() as proxy:
+        settings = Settings(
+            http_backend="http1",
+            proxy=f"socks5h://127.0.0.1:{proxy.port}",
+            proxy_login=Login("me", f"text:{SECRET}"),
+        )
+        assert await fetch_by(settings, plain) == b"file"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "is_final"),
+    [
+        (401, "proxy_auth", True),  # of tinyproxy, for a wrong password
+        (403, "proxy", True),
+        (405, "proxy", True),
+        (429, "proxy", False),
+        (502, "proxy", False),
+        (503, "proxy", False),
+    ],
+)
+async def test_what_a_proxy_refuses_is_not_asked_of_it_again(
+    backend: str, status: int, kind: str, is_final: bool
+) -> None:
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n".encode())
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as running:
+        address = f"127.0.0.1:{running.sockets[0].getsockname()[1]}"
+        settings = Settings(
+            http_backend=backend, proxy=f"http://me:{QUOTED}@{address}", timeout_s=5
+        )
+        error = await error_through(settings, "https://far.example/x")
+    assert error.kind == kind
+    assert isinstance(error, PermanentError if is_final else TransientError)
+    assert address in str(error)
+
+
 async def test_a_proxy_that_does_not_speak_socks_is_reported(backend: str) -> None:
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")

@@ -149,6 +149,10 @@ def cannot_bind(server: str, reason: str) -> FetchError:
 # message about a failing proxy names the proxy.
 
 
+_PASSING = frozenset({408, 425, 429})
+"""Statuses below 500 that say nothing about the next attempt."""
+
+
 def proxy_name(proxy: str) -> str:
     """Name a proxy (``scheme://host:port``) in a message."""
     return f"proxy {proxy}"
@@ -177,3 +181,23 @@ def proxy_cannot_connect(proxy: str, server: str, reason: str) -> FetchError:
     return TransientError(
         ErrorKind.PROXY, f"{proxy_name(proxy)} cannot connect to {server}{reason}"
     )
+
+
+def proxy_refusal(
+    proxy: str, server: str, status: int, *, has_credentials: bool
+) -> FetchError:
+    """Say that the proxy refused to connect to the server, with a status.
+
+    Args:
+        proxy: ``scheme://host:port``.
+        server: ``host:port``.
+        status: of its response to CONNECT; not 2xx.
+        has_credentials: whether it got credentials.
+    """
+    if status in (401, 407):
+        # tinyproxy answers 401 to a wrong password.
+        return proxy_auth(proxy, has_credentials=has_credentials)
+    error = proxy_cannot_connect(proxy, server, f" (status {status})")
+    if 400 <= status < 500 and status not in _PASSING:
+        return PermanentError(error.kind, str(error))
+    return error

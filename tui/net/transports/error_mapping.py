@@ -35,6 +35,7 @@ from tui.net.errors import (
     proxy_cannot_connect,
     proxy_failure,
     proxy_name,
+    proxy_refusal,
     stalled,
     unresolved,
 )
@@ -174,9 +175,7 @@ def _from_refusal(reason: str, server: str, proxy: str) -> FetchError:
     """
     if status := _STATUS.match(reason):
         # What follows is worded by the proxy.
-        if status[1] == "407":
-            return proxy_auth(proxy, has_credentials=False)
-        return proxy_cannot_connect(proxy, server, f" (status {status[1]})")
+        return proxy_refusal(proxy, server, int(status[1]), has_credentials=False)
     words = reason.lower()
     if _SOCKS_AUTH in words:
         return proxy_auth(proxy, has_credentials=False)

@@ -63,10 +63,10 @@ async def connect_through(
         lines.append(f"proxy-authorization: {login}")
     await stream.send("\r\n".join([*lines, "", ""]).encode())
     status = await _read_status(stream, proxy)
-    if status == 407:
-        raise errors.proxy_auth(proxy.label, has_credentials=proxy.has_login)
     if not 200 <= status < 300:
-        raise errors.proxy_cannot_connect(proxy.label, server, f" (status {status})")
+        raise errors.proxy_refusal(
+            proxy.label, server, status, has_credentials=proxy.has_login
+        )
 
 
 async def _read_status(stream: Stream, proxy: Proxy) -> int:
@@ -127,10 +127,11 @@ async def connect_through_socks(
         OSError: the connection to the proxy broke.
     """
     replies = _Exactly(stream, proxy)
-    method = _PASSWORD if proxy.has_login else _NO_LOGIN
-    await stream.send(bytes((_VERSION, 1, method)))
+    # Both with a login, as curl: ``ssh -D`` and others know no passwords.
+    methods = (_NO_LOGIN, _PASSWORD) if proxy.has_login else (_NO_LOGIN,)
+    await stream.send(bytes((_VERSION, len(methods), *methods)))
     version, chosen = await replies.read(2)
-    if version != _VERSION or chosen not in (method, _NO_ACCEPTABLE_METHOD):
+    if version != _VERSION or chosen not in (*methods, _NO_ACCEPTABLE_METHOD):
         raise errors.not_socks(proxy.label)
     if chosen == _NO_ACCEPTABLE_METHOD:
         raise errors.proxy_auth(proxy.label, has_credentials=proxy.has_login)
