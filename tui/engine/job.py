@@ -182,8 +182,8 @@ class Job:
     """Its worker has been cancelled and is saving what it has."""
     transfer: RunningTransfer | None = None
     in_memory_since = 0.0
-    """Monotonic time since when the body of a small file is read, if that takes
-    long; 0 otherwise."""
+    """Monotonic time since when the body of a small file is read in this attempt; 0
+    before its headers have come, and for a large file."""
 
     def __init__(self, download: Download) -> None:
         self.download = download

@@ -33,6 +33,9 @@ ATTEMPTS_KEPT = 8
 SUMMARIES_KEPT = 200
 """Ended transfers remembered over all downloads, for their details."""
 
+_SPEED_S = 0.1
+"""Shortest time over which the speed of a small file is a mean, in seconds."""
+
 _DONE = DownloadState.DONE
 _UNCOUNTED = frozenset({DownloadState.FAILED, DownloadState.CANCELLED})
 """States whose bytes do not count as bytes to be downloaded."""
@@ -349,6 +352,7 @@ class DownloadRegistry:
         """Build the immutable view of one download at ``now`` (monotonic)."""
         job = self.jobs.get(download.id)
         running = job.transfer if job is not None else None
+        state = shown_state(download, job)
         speed = stalled_s = 0.0
         eta: float | None = None
         connections = 0
@@ -358,11 +362,11 @@ class DownloadRegistry:
             connections = running.connections()
             eta = transfer_eta_s(running)
         elif (
-            download.state is DownloadState.DOWNLOADING
+            state is DownloadState.DOWNLOADING
             and job is not None
             and job.in_memory_since
         ):
-            speed = download.received / max(0.001, now - job.in_memory_since)
+            speed = download.received / max(_SPEED_S, now - job.in_memory_since)
             if download.size and speed >= 1.0:
                 eta = max(0, download.size - download.received) / speed
         retry_in_s = None
@@ -371,7 +375,7 @@ class DownloadRegistry:
         return DownloadSnapshot(
             id=download.id,
             version=download.version,
-            state=download.state,
+            state=state,
             name=download.name,
             directory=download.directory,
             url=download.url,
@@ -412,3 +416,16 @@ def transfer_eta_s(running: RunningTransfer) -> float | None:
     if download.size is None or speed < 1.0:
         return None
     return max(0, download.size - download.received) / speed
+
+
+def shown_state(download: Download, job: Job | None) -> DownloadState:
+    """Return the state to show of a download.
+
+    While the body of a small file is read, that is DOWNLOADING, although it usually
+    stays in PROBING until it is complete: each transition would cost thousands of small
+    files per second more than a look at those on the screen.
+    """
+    state = download.state
+    if state is DownloadState.PROBING and job is not None and job.in_memory_since:
+        return DownloadState.DOWNLOADING
+    return state

@@ -30,6 +30,7 @@ from tui.core.snapshot import (
 from tui.engine.autotune.bottleneck import DownloadSample, diagnose_download
 from tui.engine.download.request import request_headers
 from tui.engine.metrics.speed import FAST_TAU_S, SpeedMeter
+from tui.engine.registry import shown_state
 from tui.engine.scheduling.ordering import in_order_iter
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ class SnapshotBuilder:
         """Return what limits one download, or what it waits for."""
         context = self._context
         sample = DownloadSample(
-            download.state,
+            shown_state(download, job),
             limit=context.limiter.rate,
             queued=self._why_queued(download, now),
             retry_in_s=max(0.0, download.retry_at_s - now),

@@ -95,7 +95,16 @@ class Rows:
         row = self._rows.get(id)
         if row is None:
             return unknown_row(id, state)
-        return row if row.state is state else _in_state(row, state)
+        if row.state is state:
+            return row
+        if (
+            state is DownloadState.PROBING
+            and row.state is DownloadState.DOWNLOADING
+            and id in self._viewed
+        ):
+            # A small file whose body arrives is only shown in that state.
+            return row
+        return _in_state(row, state)
 
     def _set_view(self) -> None:
         """Ask for the rows that the dashboard has read in the last second."""

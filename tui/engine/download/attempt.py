@@ -58,8 +58,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LONG_S = 1.0
-"""Seconds after which a small file whose body still arrives is shown as downloading:
-most are complete long before."""
+"""Seconds after which a small file whose body still arrives enters DOWNLOADING. Most
+are complete long before, and are only shown in that state (``registry.shown_state``).
+"""
 LOOKS = 10
 """Times that an attempt looks at files which another process keeps changing."""
 _USES_EXISTING = (Decision.COMPARE, Decision.FINISH)
@@ -95,6 +96,7 @@ class DownloadWorker:
         started_at = context.clock.wall()
         if not download.started_at:
             download.started_at = started_at
+        job.in_memory_since = 0.0
         if context.bus.is_heard(Started):
             context.bus.publish(Started(download.id, started_at, download.attempt))
         try:
@@ -476,7 +478,7 @@ class DownloadWorker:
         registry, response, info = context.registry, probe.response, probe.info
         if download.received:
             registry.set_received(download, 0)
-        job.in_memory_since = 0.0
+        job.in_memory_since = context.clock.monotonic()
         buffers: list[Any] = []
         try:
             is_limited = job.limiter is not None or not context.limiter.is_unlimited
@@ -505,7 +507,7 @@ class DownloadWorker:
         """Read a body into ``buffers``, chunk by chunk; return its bytes."""
         context, download = self._context, job.download
         received = 0
-        began = context.clock.monotonic()
+        began = job.in_memory_since
         while (chunk := await response.read()) is not None:
             size = len(chunk)
             received += size
@@ -515,8 +517,10 @@ class DownloadWorker:
                 )
             buffers.append(chunk)
             context.registry.count(download, size)
-            if not job.in_memory_since and began < context.clock.monotonic() - _LONG_S:
-                job.in_memory_since = began
+            if (
+                download.state is DownloadState.PROBING
+                and began < context.clock.monotonic() - _LONG_S
+            ):
                 context.registry.move(download, DownloadState.DOWNLOADING)
             if job.limiter is not None or not context.limiter.is_unlimited:
                 context.waits.begin(Wait.LIMITER, context.clock.monotonic())
