@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,19 @@ def test_existing_output_file_is_not_replaced(tmp_path):
     assert result.exit_code == 2
     assert "File exists" in result.stderr
     assert there.read_text() == "mine"
+
+
+def test_a_full_disk_leaves_no_part_of_a_list(tmp_path):
+    there = tmp_path / "list.txt"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limits[1]))
+    try:
+        result = run("-o", str(there), "http://h.example/some/{1..60000}.bin")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert result.exit_code == 2
+    assert "--output: File too large" in result.stderr
+    assert os.listdir(tmp_path) == []
 
 
 async def test_page_request_uses_the_settings_file(server, tmp_path):

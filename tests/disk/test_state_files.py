@@ -8,7 +8,7 @@ import stat
 import pytest
 
 from tui.disk.state.json_lines import append_lines, encode_lines, read_lines
-from tui.disk.state.replace import replace_file, replacing
+from tui.disk.state.replace import creating, replace_file, replacing
 
 
 def mode_of(path):
@@ -39,6 +39,25 @@ def test_after_an_error_the_old_file_is_unchanged(tmp_path):
         write_half()
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["state.json"]
+
+
+def test_a_new_file_is_removed_after_an_error(tmp_path):
+    def write_half() -> None:
+        with creating(tmp_path / "list.csv") as file:
+            file.write("half of it")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        write_half()
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_file_that_exists_is_not_created(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_text("mine")
+    with pytest.raises(FileExistsError), creating(path):
+        pass
+    assert path.read_text() == "mine"
 
 
 def test_a_link_is_replaced_and_not_followed(tmp_path):

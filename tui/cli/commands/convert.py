@@ -9,6 +9,7 @@ import click
 from tui.cli.options import CommandLine
 from tui.cli.read_sources import load_requests, settings_for_pages
 from tui.core.settings import Settings
+from tui.disk.state.replace import creating
 from tui.sources.writers import ListFormat
 
 if TYPE_CHECKING:
@@ -56,8 +57,7 @@ def convert(
             click.echo(piece, nl=False)
         return
     try:
-        # CSV has its own line endings.
-        with open(output, "x", encoding="utf-8", newline="") as file:
+        with creating(output, 0o666) as file:
             file.writelines(text)
     except OSError as error:
         reason = error.strerror or type(error).__name__

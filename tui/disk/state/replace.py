@@ -1,14 +1,40 @@
-"""Replace a file as a whole: after a crash, it has the old content or the new one."""
+"""Replace a file as a whole: after a crash, it has the old content or the new one.
+
+``creating`` is for files that the user names, which are never replaced."""
 
 from __future__ import annotations
 
 import os
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+@contextmanager
+def creating(path: str | Path, mode: int = 0o600) -> Iterator[TextIO]:
+    """Open a new text file, which is removed if the block raises. Blocks.
+
+    Line ends are written as they are, because CSV has its own.
+
+    Args:
+        path: the file to create.
+        mode: its permissions, without those in the umask.
+
+    Raises:
+        FileExistsError: there is a file, which is unchanged.
+        OSError: the file cannot be written, and none is left behind.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            yield file
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(path)
+        raise
 
 
 @contextmanager

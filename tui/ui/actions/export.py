@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,14 +127,12 @@ class ListExport:
 
 def _write_new(folder: Path, names: Sequence[str], text: str) -> Path:
     """Write a new file that only its owner can read; never replace an existing one."""
+    from tui.disk.state.replace import creating
+
     for name in names:
         path = folder / os.path.expanduser(name)
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            continue
-        # Without newline translation: CSV has line ends of its own.
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        return path
+        with suppress(FileExistsError):
+            with creating(path) as file:
+                file.write(text)
+            return path
     raise FileExistsError(None, "a file with that name already exists", str(folder))
