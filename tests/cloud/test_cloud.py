@@ -140,6 +140,7 @@ _WORDS = "NoSuchUpload NoSuchBucket RequestTimeTooSkewed credential connect 403"
         ("400 Bad Request", "RequestTimeTooSkewed", " of this machine; set its clock"),
         ("404 Not Found", "NoSuchBucket", ": no such bucket; create it first"),
         ("404 Not Found", "NoSuchUpload", " was interrupted; run it again"),
+        ("404 Not Found", "NoSuchKey", ": no such object"),
         ("403 Forbidden", "AccessDenied", "refused access"),
     ],
 )
@@ -168,6 +169,30 @@ async def test_an_upload_to_a_missing_bucket_says_so(tmp_path):
         with pytest.raises(CloudError) as caught:
             await Uploader(store, ADDRESS, tmp_path / "state").put(path, "a.bin")
     assert str(caught.value) == "s3://bucket/pre/fix: no such bucket; create it first"
+
+
+@pytest.mark.parametrize("is_temporary", [False, True])
+async def test_an_object_that_is_removed_after_its_upload_is_named_as_missing(
+    store, tmp_path, monkeypatch, is_temporary
+):
+    import obstore
+
+    monkeypatch.setattr(upload, "SMALL", 10)
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes(100))
+    name = "put_async" if is_temporary else "copy_async"
+    do = getattr(obstore, name)
+
+    async def do_and_remove(store, *arguments, **options):
+        await do(store, *arguments, **options)
+        await obstore.delete_async(store, list(keys(store)))
+
+    monkeypatch.setattr(obstore, name, do_and_remove)
+    with pytest.raises(CloudError) as caught:
+        await Uploader(store, ADDRESS, tmp_path / "state").put(path, "pre/fix/a.bin")
+    assert str(caught.value) == (
+        "s3://bucket/pre/fix: an object was removed after its upload; run it again"
+    )
 
 
 @pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])

@@ -156,6 +156,8 @@ def explained(error: Exception, address: Address) -> CloudError:
     status, code, text = _parts(error)
     if code == "NoSuchUpload":
         return CloudError(f"{where}: an upload was interrupted; run it again")
+    if code == "NoSuchKey":
+        return CloudError(f"{where}: no such object")
     kind = type(error).__name__
     if kind in ("UnauthenticatedError", "PermissionDeniedError"):
         return CloudError(

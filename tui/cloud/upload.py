@@ -251,7 +251,7 @@ class Uploader:
                 await self._parts.put(path, key, replaces=replaces)
             else:
                 await self._put_large(path, key, size, replaces)
-            found = await obstore.head_async(self._store, key)
+            found = await self._size_of(key)
         except AlreadyExistsError:
             raise AlreadyThereError(f"{key} exists") from None
         except BaseError as error:
@@ -268,11 +268,18 @@ class Uploader:
             raise
         except Exception as error:
             raise explained(error, self._address) from None
-        if found["size"] != size:
+        if found is None:
+            raise self._removed()
+        if found != size:
             raise CloudError(
-                f"{self._address}: an object has {found['size']:,} bytes instead of"
+                f"{self._address}: an object has {found:,} bytes instead of"
                 f" {size:,} after its upload"
             )
+
+    def _removed(self) -> CloudError:
+        return CloudError(
+            f"{self._address}: an object was removed after its upload; run it again"
+        )
 
     async def _put_large(self, path: Path, key: str, size: int, replaces: bool) -> None:
         import obstore
@@ -299,7 +306,10 @@ class Uploader:
                 # The store may have joined the parts although its answer was late.
                 if await self._size_of(temporary) != size:
                     raise
-            await obstore.copy_async(self._store, temporary, key, overwrite=False)
+            try:
+                await obstore.copy_async(self._store, temporary, key, overwrite=False)
+            except FileNotFoundError:
+                raise self._removed() from None
         finally:
             try:
                 await obstore.delete_async(self._store, temporary)

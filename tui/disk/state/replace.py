@@ -1,6 +1,7 @@
 """Replace a file as a whole: after a crash, it has the old content or the new one.
 
-``creating`` is for files that the user names, which are never replaced."""
+``creating`` is for files that the user names, which are never replaced.
+"""
 
 from __future__ import annotations
 
