@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import sys
 import threading
 
 import pytest
@@ -131,6 +132,19 @@ async def test_all_shards_are_leased_once_and_end(start):
     assert (snapshot.shards_done, snapshot.rows_done, snapshot.is_over) == (5, 50, True)
     assert [event["event"] for event in events].count("shard_done") == 5
     assert pool.sent[-1] == ("close",)
+
+
+@pytest.mark.parametrize("has_pyarrow", [True, False])
+async def test_the_list_of_failed_downloads_is_named_as_it_will_be_written(
+    start, monkeypatch, tmp_path, has_pyarrow
+):
+    if has_pyarrow:
+        pytest.importorskip("pyarrow")
+    else:
+        monkeypatch.setitem(sys.modules, "pyarrow", None)
+    job, _, _ = start(FakePool("a"), layout_of(1))
+    path, _ = manifest.write_failed(job_paths(tmp_path), tmp_path / "failed")
+    assert job.snapshot().failed_list == path.name
 
 
 async def test_nothing_is_active_after_the_end(start):

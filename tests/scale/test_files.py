@@ -193,7 +193,7 @@ def suffix(request, monkeypatch):
     if request.param == "parquet":
         pytest.importorskip("pyarrow")
     else:
-        monkeypatch.setattr(manifest, "_table_suffix", lambda: ".jsonl")
+        monkeypatch.setattr(manifest, "table_suffix", lambda: ".jsonl")
     return request.param
 
 

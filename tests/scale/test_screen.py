@@ -98,6 +98,7 @@ async def test_shards_workers_hosts_and_failures(size):
         assert "4 per host" in text
         assert "28 404 not found" in text
         assert "failed: disk full" in text
+        assert "listed in failed.parquet at the end" in text
         await pilot.press("2")
         text = shown(app)
         assert "10.0.0.1:4000" in text

@@ -109,6 +109,7 @@ class Coordinator:
         """Failed and cancelled shards."""
         self._lost: Counter[int] = Counter()
         self._causes: Counter[tuple[str, int]] = Counter()
+        self._failed_list = f"failed{manifest.table_suffix()}"
         self._slowed: dict[str, tuple[str, int]] = {}
         """Hosts of split lanes that slow down: the worker that learned it, the cap."""
         self._done = self._failed = 0
@@ -545,6 +546,7 @@ class Coordinator:
             ),
             is_over=self._ended_at is not None,
             problem=self._problem,
+            failed_list=self._failed_list,
         )
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
+from importlib.util import find_spec
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -326,7 +327,7 @@ def write_failed(paths: JobPaths, target: Path) -> tuple[Path, int]:
         for row in read_rows(path)
         if row.state != DONE
     )
-    suffix = _table_suffix()
+    suffix = table_suffix()
     path = target.with_suffix(suffix)
     number = 0
     with replacing(path, 0o666, is_synced=False) as file:
@@ -365,17 +366,14 @@ def _damaged(path: Path, error: Exception) -> ScaleError:
     )
 
 
-def _table_suffix() -> str:
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError:
-        return ".jsonl"
-    return ".parquet"
+def table_suffix() -> str:
+    """Return the suffix of tables that this process writes; imports nothing."""
+    return ".parquet" if find_spec("pyarrow") is not None else ".jsonl"
 
 
 def _write_rows(path: Path, rows: list[Row], counts: Counts) -> str:
     """Write and sync a manifest; return the suffix of its format."""
-    suffix = _table_suffix()
+    suffix = table_suffix()
     if suffix == ".parquet":
         import pyarrow
         from pyarrow import parquet

@@ -123,6 +123,8 @@ class JobSnapshot(NamedTuple):
     is_over: bool = False
     problem: str = ""
     """Why the run cannot continue, or ""."""
+    failed_list: str = "failed.parquet"
+    """Name of the file that lists failed downloads once all shards have ended."""
 
     @property
     def eta_s(self) -> float | None:

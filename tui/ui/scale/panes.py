@@ -314,7 +314,7 @@ class FailurePane(Pane):
 
     def corner(self) -> Line:
         """Return where they are listed."""
-        return [Span("listed in failed.parquet at the end", "dim")]
+        return [Span(f"listed in {self.snapshot.failed_list} at the end", "dim")]
 
     def folded(self, width: int) -> Line:
         """Return one line, for tiny terminals."""
