@@ -269,11 +269,14 @@ async def test_logins_in_urls_stay_in_the_process_also_when_a_url_changes():
     assert service.downloads[1].url == "http://elsewhere/b.bin"
 
 
-async def test_downloads_with_long_urls_are_added():
+@pytest.mark.parametrize("character", ["A", '"', "\x01", "é", "😀"])
+async def test_downloads_with_long_fields_are_added(character):
     service = FakeService()
     async with a_server(service) as (address, _), attached(address) as replica:
         requests = [
-            DownloadRequest((f"http://host/{number}?{'A' * 30_000}",))
+            DownloadRequest(
+                (f"http://host/{number}?{'A' * 30_000}",), source=character * 30_000
+            )
             for number in range(300)
         ]
         assert list(await replica.submit(requests)) == list(range(300))

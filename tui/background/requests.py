@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.core.request import Checksum, DownloadRequest, Pieces, check_url
@@ -15,8 +14,9 @@ if TYPE_CHECKING:
 
 _CALL_REQUESTS: Final = 5_000
 _CALL_BYTES: Final = 2 << 20
-"""Most requests of a call, and bytes of it, which one longer request may exceed: far
-below the limit of a line, since signed URLs can have some thousand characters."""
+"""Most requests of a call, and about the bytes of it, which one longer request may
+exceed: far below the limit of a line, since signed URLs can have some thousand
+characters."""
 _MAX_SIZE: Final = 10**18
 
 
@@ -35,7 +35,8 @@ def encoded_calls(requests: Iterable[DownloadRequest]) -> Iterator[list[Any]]:
     size = 0
     for request in requests:
         record = encode_request(request)
-        length = len(json.dumps(record))
+        # Four times as fast as JSON, which has at most twice the length: of quotes.
+        length = len(ascii(record))
         if len(records) == _CALL_REQUESTS or (records and size + length > _CALL_BYTES):
             yield records
             records, size = [], 0
