@@ -23,7 +23,7 @@ from tui.core.diagnosis import Limit, LimitCause, QueueBlock
 from tui.core.download import UNFINISHED, DownloadState
 from tui.core.errors import ErrorKind
 from tui.core.notices import AutoCode, LimitName, NoticeCode, RestoredSession
-from tui.core.service import KeepReason
+from tui.core.service import KeepReason, ServiceRefused
 from tui.core.text.sanitize import display_url, sanitize
 from tui.core.text.units import format_duration, format_limit, format_rate, format_size
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from tui.core.errors import FetchError
     from tui.core.events import LimitChanged
     from tui.core.notices import AutoReason, Notice, PauseReason
-    from tui.core.service import Deletion
+    from tui.core.service import Deletion, ServiceLost
     from tui.core.snapshot import EngineSnapshot
 
 Sentence: TypeAlias = str | tuple[str, str]
@@ -582,6 +582,14 @@ def attachment_text(attachment: Attachment) -> str:
                 f"fetchtui {detail} runs there, and this is {__version__};"
                 f" run fetchtui stop{option} and fetchtui -b{option} there"
             )
+
+
+def loss_text(error: ServiceLost, consequence: str) -> str:
+    """Return why the background process did not do something, and what that means."""
+    if isinstance(error, ServiceRefused):
+        reason = sanitize(str(error), 100)
+        return f"The background process refused: {reason}; {consequence}"
+    return f"The connection was lost; {consequence}"
 
 
 def detached_text(attachment: Attachment, snapshot: EngineSnapshot) -> str:

@@ -17,6 +17,7 @@ from tui.background.protocol import Code, RequestError
 from tui.config.precedence import DashboardSettings
 from tui.core.attachment import LinkState
 from tui.core.download import DownloadState
+from tui.core.request import DownloadRequest
 from tui.core.text.units import parse_size
 from tui.messages import attachment_text, attachment_title, detached_text
 from tui.ui.app import DashboardApp
@@ -144,6 +145,39 @@ async def test_a_lost_connection_is_shown_and_made_again():
             await until(lambda: "later.bin" in board.text())
             assert "connection lost" not in board.text()
             assert link.restarts == 0
+
+
+async def test_downloads_that_the_process_refuses_are_reported_with_its_reason():
+    service = some_downloads()
+
+    def refuse(_requests):
+        raise ValueError("request 1: no \x1b[31mspace")
+
+    service.add = refuse
+    async with (
+        a_server(service) as (address, _),
+        board_on(Connector(address)) as (board, _),
+    ):
+        await shows(board, "running.bin")
+        board.main.add_queue.take([DownloadRequest(("http://h/new",))])
+        await until(lambda: "refused" in board.message())
+        assert board.message() == (
+            "The background process refused: request 1: no \ufffd[31mspace;"
+            " 1 download may not have been added"
+        )
+
+
+async def test_downloads_that_are_sent_when_the_connection_ends_may_be_missing():
+    service = some_downloads()
+    async with a_server(service) as (address, _):
+        connector = Connector(address)
+        async with board_on(connector) as (board, link):
+            await shows(board, "running.bin")
+            connector.close("the network is down")
+            await until(lambda: link.state is LinkState.LOST)
+            board.main.add_queue.take([DownloadRequest(("http://h/new",))])
+            await until(lambda: "added" in board.message())
+            assert "The connection was lost; 1 " in board.message()
 
 
 async def test_the_end_of_the_process_is_shown_with_what_to_do():

@@ -365,7 +365,11 @@ REMOVED = 0x10
 
 
 class ServiceLost(Exception):
-    """The connection to an engine in another process ended."""
+    """An engine in another process did not answer: the connection ended."""
+
+
+class ServiceRefused(ServiceLost):
+    """It answered that it refuses. ``str()`` comes from there: sanitize it."""
 
 
 class DownloadService(DashboardService, Protocol):

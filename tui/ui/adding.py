@@ -13,8 +13,8 @@ from tui.core.download import DownloadState
 from tui.core.quick.named_tuple import NamedTuple
 from tui.core.service import ServiceLost
 from tui.core.text.units import plural
+from tui.messages import loss_text
 from tui.ui.keys.keymap import key_of
-from tui.ui.style.format import count
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -230,10 +230,10 @@ class AddQueue:
             for start in range(0, len(requests), SLICE):
                 try:
                     new = await self._service.submit(requests[start : start + SLICE])
-                except ServiceLost:
+                except ServiceLost as error:
+                    number = plural(len(requests) - start)
                     self._host.notify(
-                        f"The connection was lost; {count(len(requests) - start)}"
-                        " downloads may not have been added"
+                        loss_text(error, f"{number} may not have been added")
                     )
                     break
                 ids += new

@@ -35,7 +35,7 @@ from tui.core.events import RunNotice
 from tui.core.listing.slices import run_at_once
 from tui.core.notices import Notice, NoticeCode
 from tui.core.request import check_url
-from tui.core.service import REMOVED, Deletion, ServiceLost
+from tui.core.service import REMOVED, Deletion, ServiceLost, ServiceRefused
 from tui.core.snapshot import (
     DetailSnapshot,
     DownloadSnapshot,
@@ -227,7 +227,9 @@ class Replica:
     async def _request(self, method: str, **params: Any) -> Any:
         try:
             return await self._outbox.send(method, **params)
-        except (ConnectionLost, RequestError) as error:
+        except RequestError as error:
+            raise ServiceRefused(str(error)) from None
+        except ConnectionLost as error:
             raise ServiceLost(str(error)) from None
 
     async def sync(self) -> None:
@@ -244,7 +246,8 @@ class Replica:
         """Queue downloads; return their ids.
 
         Raises:
-            ServiceLost: the connection ended, or the process refuses them.
+            ServiceLost: the connection ended.
+            ServiceRefused: the process refuses them.
         """
         ids: list[DownloadId] = []
         for records in encoded_calls(() if self.is_watching else requests):
@@ -549,7 +552,8 @@ class Replica:
         """Return everything about some downloads, as it is now.
 
         Raises:
-            ServiceLost: the connection ended, or one of them does not exist.
+            ServiceLost: the connection ended.
+            ServiceRefused: one of them does not exist.
         """
         details: list[DetailSnapshot] = []
         for start in range(0, len(ids), ROWS_LIMIT):

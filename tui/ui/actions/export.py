@@ -13,6 +13,7 @@ from tui.core.download import UNFINISHED, DownloadState
 from tui.core.listing.query import DownloadQuery, View
 from tui.core.service import ServiceLost
 from tui.core.text.sanitize import sanitize
+from tui.messages import loss_text
 from tui.ui.actions.batch_runner import finish
 from tui.ui.style.format import count
 
@@ -42,8 +43,8 @@ class ListExport:
         """Write failed downloads, grouped by cause, to a new file."""
         try:
             await self._save_failed()
-        except ServiceLost:
-            self._report_loss()
+        except ServiceLost as error:
+            self._report_loss(error)
 
     async def _save_failed(self) -> None:
         from tui.sources.writers import ListFormat
@@ -83,13 +84,12 @@ class ListExport:
     async def _save_as(self, ids: Sequence[DownloadId], choice: SaveChoice) -> None:
         try:
             await self._save_now(ids, choice)
-        except ServiceLost:
-            self._report_loss()
+        except ServiceLost as error:
+            self._report_loss(error)
 
-    def _report_loss(self) -> None:
-        self._context.notify(
-            "The connection was lost; the list was not saved", severity="error"
-        )
+    def _report_loss(self, error: ServiceLost) -> None:
+        text = loss_text(error, "the list was not saved")
+        self._context.notify(text, severity="error")
 
     async def _save_now(self, ids: Sequence[DownloadId], choice: SaveChoice) -> None:
         text = await self._text(ids, choice.format, f"{count(len(ids))} downloads")

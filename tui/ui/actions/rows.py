@@ -14,6 +14,7 @@ from tui.core.service import Move, ServiceLost
 from tui.core.settings import MAX_SEGMENTS
 from tui.core.text.sanitize import sanitize, sanitize_url
 from tui.core.text.units import plural
+from tui.messages import loss_text
 from tui.ui.actions.prompts import ask_for_rate, ask_for_url
 from tui.ui.keys.keymap import key_of
 from tui.ui.keys.registry import BY_ID
@@ -141,8 +142,8 @@ class RowActions:
         async def copy() -> None:
             try:
                 rows = await self._service.fetch_rows(ids)
-            except ServiceLost:
-                self._reject("The connection was lost; nothing was copied")
+            except ServiceLost as error:
+                self._reject(loss_text(error, "nothing was copied"))
                 return
             texts = [text(row) for row in rows]
             self._context.application.copy_to_clipboard("\n".join(texts))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tui.core.quick.named_tuple import NamedTuple
 from tui.core.service import ServiceLost
 from tui.core.text.units import plural
-from tui.messages import deletion_text
+from tui.messages import deletion_text, loss_text
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -92,8 +92,8 @@ class DeletionQueue:
         severity: SeverityLevel = "warning"
         try:
             deletion = await self._service.delete_data(self._take(ids))
-        except ServiceLost:
-            text = "The connection was lost; data of removed downloads is kept"
+        except ServiceLost as error:
+            text = loss_text(error, "data of removed downloads is kept")
         else:
             text = deletion_text(deletion)
             severity = "warning" if deletion.kept else "information"
