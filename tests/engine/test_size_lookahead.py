@@ -74,6 +74,18 @@ async def test_no_request_exceeds_the_limit_of_a_host(server, tmp_path, settings
         assert sizes(engine) == [None]
 
 
+async def test_nothing_is_asked_while_the_queue_is_paused(server, tmp_path):
+    names = [f"/{number}.iso" for number in range(9)]
+    async with an_engine(server, tmp_path, names) as engine:
+        await until(lambda: len(server.requests) > 1)
+        engine.pause_all()
+        asked = engine._lookahead.sent
+        await ticks(engine, 3)
+        assert engine._lookahead.sent == asked
+        engine.resume_all()
+        await until(lambda: None not in sizes(engine))
+
+
 @pytest.mark.parametrize(
     ("script", "known"),
     [

@@ -93,7 +93,7 @@ class Engine:
         self._tuner = AutoTuner(
             context, self._workers, self._lag.snapshot, self._limits.set_concurrency
         )
-        self._lookahead = SizeLookahead(context)
+        self._lookahead = SizeLookahead(context, lambda: self._workers.is_paused)
         self._ticker = Ticker(
             context, self._workers, self._lag, self._tuner, self._lookahead.tick
         )

@@ -20,6 +20,8 @@ from tui.net.request import GetRequest
 from tui.net.resource import RangeNotSatisfiable, read_resource_info
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tui.core.download import Download
     from tui.engine.context import EngineContext
     from tui.engine.scheduling.queue import OriginState
@@ -42,9 +44,15 @@ _KEPT_WAITING = 64
 class SizeLookahead:
     """Asks for sizes of queued downloads, one request per tick."""
 
-    def __init__(self, context: EngineContext) -> None:
-        """Ask nothing yet, and never if the settings do not want it."""
+    def __init__(self, context: EngineContext, is_paused: Callable[[], bool]) -> None:
+        """Ask nothing yet, and never if the settings do not want it.
+
+        Args:
+            context: the run's shared tools.
+            is_paused: whether the queue is paused; then nothing is asked.
+        """
         self._context = context
+        self._is_paused = is_paused
         self._is_on = context.settings.sizes_ahead
         self._tasks: set[asyncio.Task[None]] = set()
         self._asked: Counter[int] = Counter()
@@ -62,6 +70,7 @@ class SizeLookahead:
         """Send a request if there is something to ask and a connection to spare."""
         if (
             not self._is_on
+            or self._is_paused()
             or not self._context.registry.unknown
             or self.sent >= MOST
             or len(self._tasks) >= AT_ONCE
