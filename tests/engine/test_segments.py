@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tui.core.segment import RangeSet
-from tui.engine.download.segments import LEAST_SPLIT, RACE_AFTER_S, SegmentScheduler
+from tui.core.settings import Settings
+from tui.demo.script import ResponseScript
+from tui.engine.download.segments import (
+    LEAST_SPLIT,
+    RACE_AFTER_S,
+    Segment,
+    SegmentScheduler,
+)
+from tui.net.request import GetRequest
+from tui.net.resource import ResourceInfo, read_resource_info
+from tui.net.session import HttpSession
 
 if TYPE_CHECKING:
-    from tui.engine.download.segments import Segment
+    from tui.demo.server import ScriptedServer
+    from tui.net.response import Response
 
 URL = "http://a/x"
 
@@ -195,3 +208,26 @@ def test_every_byte_is_received_or_scheduled_whatever_happens(
             to_come += [(start, end or 0) for start, end in pool.gaps]
             again = sum(overlap(arrived, start, end) for start, end in to_come)
             assert received == arrived.total - again
+
+
+async def test_a_response_that_comes_at_the_moment_of_a_stop_is_closed(
+    server: ScriptedServer,
+) -> None:
+    """Its connection would stay open, and nobody would read from it."""
+    url = server.add("/x", ResponseScript(b"x" * 1000, stall_after=1))
+    session, has_come = HttpSession(Settings()), asyncio.Event()
+
+    async def opening() -> tuple[Response, ResourceInfo]:
+        request = GetRequest(url)
+        response = await session.open(request)
+        has_come.set()
+        return response, read_resource_info(response, request)
+
+    segment = Segment(0, 1000, url, 0.0)
+    task = asyncio.create_task(segment.opened(opening()))
+    await has_come.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await server.until(lambda: not server.open_connections, 5.0)
+    await session.close()

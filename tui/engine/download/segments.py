@@ -134,12 +134,15 @@ class Segment:
         Raises:
             TransientError: it was interrupted.
         """
-        self._opening = asyncio.ensure_future(opening)
+        task = self._opening = asyncio.ensure_future(opening)
         try:
-            return await self._opening
+            return await task
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if not self.is_interrupted or (task is not None and task.cancelling()):
+            if task.done() and not task.cancelled() and task.exception() is None:
+                # It came at the very moment of the stop, and nobody will read it.
+                await task.result()[0].close()
+            current = asyncio.current_task()
+            if not self.is_interrupted or (current and current.cancelling()):
                 raise
             message = "another connection was faster"
             raise TransientError(ErrorKind.STALLED, message) from None
