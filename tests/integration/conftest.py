@@ -26,10 +26,10 @@ def held(monkeypatch: pytest.MonkeyPatch, name: str) -> tuple[asyncio.Event, ...
     real = getattr(DiskWriter, name)
     began, may_end = asyncio.Event(), asyncio.Event()
 
-    async def wait(writer: DiskWriter, *args: Any) -> Any:
+    async def wait(writer: DiskWriter, *args: Any, **options: Any) -> Any:
         began.set()
         await may_end.wait()
-        return await real(writer, *args)
+        return await real(writer, *args, **options)
 
     monkeypatch.setattr(DiskWriter, name, wait)
     return began, may_end

@@ -27,6 +27,7 @@ from tui.core.request import Checksum
 from tui.core.settings import OnExists
 from tui.demo.pattern import Pattern
 from tui.demo.script import RecordedRequest, ResponseScript
+from tui.engine import worker_pool
 from tui.engine.download.transfer import Transfer
 
 if TYPE_CHECKING:
@@ -482,3 +483,25 @@ async def test_a_server_that_fails_at_ranges_is_finally_asked_for_the_whole_file
         assert engine.rows([0])[0].state is S.DONE
     assert digest(tmp_path / "out/b") == BIG.sha256()
     assert [seen.range is None for seen in server.requests] == [True, False, True]
+
+
+async def test_a_rename_that_the_exit_waits_for_too_long_is_never_claimed(
+    server: ScriptedServer,
+    start: Start,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Workers that do not end in time are cancelled once more."""
+    monkeypatch.setattr(worker_pool, "STOPPING_S", 0.0)
+    began, may_end = held(monkeypatch, "finish")
+    async with start() as engine:
+        engine.add([request_for(server.add("/f", ResponseScript(BIG)))])
+        await asyncio.wait_for(began.wait(), 10)
+        task = engine._registry.jobs[0].task
+        assert task is not None
+        closing = asyncio.ensure_future(engine.close())
+        await until(engine, lambda: task.done() or task.cancelling() > 1)
+        may_end.set()
+        await closing
+        assert engine.rows([0])[0].state is S.DONE
+        assert names(tmp_path / "out") == ["f"]

@@ -250,10 +250,17 @@ class Finisher:
 
 
 async def _uninterrupted(work: Coroutine[Any, Any, T]) -> T:
-    """Let ``work`` finish even if its caller is cancelled, then raise."""
+    """Let ``work`` finish however often its caller is cancelled, then raise."""
     task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await task
-        raise
+    is_cancelled = False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            is_cancelled = True
+        except Exception:
+            break  # raised below
+    result = task.result()
+    if is_cancelled:
+        raise asyncio.CancelledError
+    return result
