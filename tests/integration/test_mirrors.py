@@ -13,6 +13,7 @@ from tui.core.request import Checksum, DownloadRequest
 from tui.demo.pattern import Pattern
 from tui.demo.script import ResponseScript
 from tui.demo.server import ScriptedServer
+from tui.engine.download.retry import KEEP_TRIES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,6 +92,56 @@ async def test_without_a_checksum_two_mirrors_are_never_mixed(
             await engine.wait_idle()
             assert engine.rows([0])[0].state is S.DONE
         assert other.requests == []
+    assert digest(tmp_path / "out/f") == BODY.sha256()
+
+
+async def test_what_only_one_mirror_can_continue_is_continued_there(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    """Without a checksum, another mirror would start over for a broken connection."""
+    async with ScriptedServer() as other:
+        cuts = [ResponseScript(BODY, etag='"a"', cut_after=4_000_000)] * 2
+        server.add("/f", ResponseScript(BODY, etag='"a"', first=cuts))
+        other.add("/f", ResponseScript(BODY, etag='"b"'))
+        async with start(segments=1) as engine:
+            row = await ended(engine, (server.url("/f"), other.url("/f")))
+            assert row.state is S.DONE, row.error
+        assert other.requests == []
+        assert [seen.range is None for seen in server.requests] == [True, False, False]
+    assert digest(tmp_path / "out/f") == BODY.sha256()
+
+
+@pytest.mark.parametrize("status", [404, 503])
+async def test_a_mirror_that_ends_half_way_is_left(
+    server: ScriptedServer, start: Start, tmp_path: Path, status: int
+) -> None:
+    async with ScriptedServer() as other:
+        cut = ResponseScript(BODY, etag='"a"', cut_after=4_000_000)
+        server.add("/f", ResponseScript(status=status, first=[cut]))
+        other.add("/f", ResponseScript(BODY, etag='"b"'))
+        async with start(segments=1) as engine:
+            row = await ended(engine, (server.url("/f"), other.url("/f")))
+            assert row.state is S.DONE, row.error
+        assert len(other.requests) == 1
+        assert len(server.requests) <= 2 * (KEEP_TRIES + 1)
+    assert digest(tmp_path / "out/f") == BODY.sha256()
+
+
+async def test_a_retry_begins_where_the_part_file_can_be_continued(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    async with ScriptedServer() as other:
+        cut = ResponseScript(BODY, etag='"a"', cut_after=4_000_000)
+        server.add("/f", ResponseScript(BODY, etag='"a"', first=[cut, 503]))
+        other.add("/f", ResponseScript(BODY, etag='"b"', first=[503, 503]))
+        async with start(segments=1, retries=1) as engine:
+            row = await ended(engine, (server.url("/f"), other.url("/f")))
+            assert (row.state, row.url) == (S.FAILED, other.url("/f"))
+            engine.retry([0])
+            await engine.wait_idle()
+            assert engine.rows([0])[0].state is S.DONE
+        assert len(other.requests) == 2
+    assert [seen.range is None for seen in server.requests] == [True, False, False]
     assert digest(tmp_path / "out/f") == BODY.sha256()
 
 

@@ -232,9 +232,9 @@ class Engine:
         is_moved = request.url != old.url or download.url not in request.mirrors
         # Other changes leave a URL that the user has set.
         if request.mirrors != old.mirrors and is_moved:
-            self._context.queue.end_refusal(download)
-            download.url = request.url
-            download.origin = origin_of(request.url)
+            self._use_url(download, request.url)
+        if job.part_url not in request.mirrors:
+            job.part_url = ""
         if (request.name, request.directory) != (old.name, old.directory):
             self._targets.release(job)
             download.directory = request.directory or ""
@@ -268,12 +268,9 @@ class Engine:
 
     def _apply_url(self, job: Job) -> None:
         """Make the next URL of a job the current one; no worker is on it."""
-        download, url = job.download, job.next_url
-        job.next_url = job.missing = ""
-        self._context.queue.end_refusal(download)
-        download.url = url
-        download.origin = origin_of(url)
-        self._registry.touch(download)
+        self._use_url(job.download, job.next_url)
+        job.next_url = job.missing = job.part_url = ""
+        self._registry.touch(job.download)
 
     def add_note(self, id: DownloadId, notice: Notice, *, is_news: bool = True) -> None:
         """Set the note of a download, after its end for example.
@@ -686,6 +683,7 @@ class Engine:
                 job = job or self._registry.job(download)
                 note_failure(job)
             if job is not None:
+                self._return_to_source(job)
                 job.reset_attempts()
                 job.restarts = False
             self._registry.move(download, _S.QUEUED)
@@ -703,6 +701,18 @@ class Engine:
         if changed:
             self._go()
         return changed
+
+    def _return_to_source(self, job: Job) -> None:
+        """Use the mirror again that can continue the part file, if there is one."""
+        download, url = job.download, job.part_url
+        if job.task is None and url not in ("", download.url) and download.received:
+            self._use_url(download, url)
+
+    def _use_url(self, download: Download, url: str) -> None:
+        """Request another URL from now on; no worker is on the download."""
+        self._context.queue.end_refusal(download)
+        download.url = url
+        download.origin = origin_of(url)
 
     def _known(self, ids: Iterable[DownloadId]) -> Iterator[Download]:
         """Return the downloads with these ids, without ids that do not exist.

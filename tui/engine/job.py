@@ -150,6 +150,10 @@ class Job:
     target: TargetPath | None = None
     is_renaming = False
     """The rename to the final name is under way: too late to stop it."""
+    part_url = ""
+    """The only URL that can continue the part file: its validator proves that the bytes
+    are of the same file. "" if there is none, or a checksum proves it for all mirrors.
+    """
     # -- learned from servers
     single_source = False
     """Its mirrors gave different bytes: use one mirror at a time."""

@@ -561,6 +561,8 @@ class DownloadWorker:
         if record is not None:
             _add_ranges(part, record)
         target.may_exist = target.is_begun = True
+        has_one_source = info.validator and download.request.checksum is None
+        job.part_url = download.url if has_one_source else ""
         transfer: Transfer | None = None
         try:
             registry.set_received(download, part.flushed.total)
@@ -579,6 +581,7 @@ class DownloadWorker:
             digest = self._finisher.verifier.server_digest(info.digests)
             await self._finisher.run(job, part, size, digest)
         except Changed:
+            job.part_url = ""
             registry.set_received(download, 0)
             await context.writer.discard(part)
             raise

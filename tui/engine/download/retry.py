@@ -30,6 +30,13 @@ DESCRIPTOR_WAIT_S = 0.5
 does not count as a retry, because the download has not failed."""
 DESCRIPTOR_WAITS = 20, 240
 """The most such waits while no other download runs, and while one does."""
+KEEP_TRIES = 3
+"""Failures in a row, without progress, of the only mirror that can continue a part
+file, before another one starts over."""
+KEEP_WAIT_S = 30.0
+"""Longest wait that this mirror may ask for meanwhile."""
+_OFFLINE = frozenset({ErrorKind.DNS, ErrorKind.UNREACHABLE})
+"""Errors of this machine's network, which say nothing about a mirror."""
 PASSING = frozenset({ErrorKind.IN_USE})
 """Local errors that may pass: another fetchtui that writes the same file ends."""
 
@@ -112,7 +119,8 @@ class RetryPolicy:
 
         A mirror that failed permanently (404, wrong bytes) or as often as retries are
         allowed is not used again for this download. Every other one is tried, those
-        that have failed least first.
+        that have failed least first; but not for a broken connection, if only the
+        current one can continue what it has sent.
         """
         url, mirrors = job.download.url, self._context.mirrors
         if isinstance(error, IntegrityError):
@@ -120,6 +128,11 @@ class RetryPolicy:
         if not may_repeat:
             job.note_dead(url)
         mirrors.note_failure(url)
+        if may_repeat and self._keeps_mirror(job, error):
+            wait_s = next_wait_s(
+                job.failures, error.retry_after_s, self._context.random
+            )
+            return NextAttempt(url, wait_s)
         dead = job.dead_mirrors or ()
         following = mirrors.choose(job.download.request.mirrors, dead)
         if following is None:
@@ -135,6 +148,16 @@ class RetryPolicy:
         failures = max(1, job.failures)
         wait_s = next_wait_s(failures, error.retry_after_s, self._context.random)
         return NextAttempt(following, wait_s)
+
+    @staticmethod
+    def _keeps_mirror(job: Job, error: FetchError) -> bool:
+        """Return True if another mirror would cost more than another attempt."""
+        return (
+            job.part_url == job.download.url
+            and job.download.received >= PROGRESS_BYTES
+            and (job.failures <= KEEP_TRIES or error.kind in _OFFLINE)
+            and (error.retry_after_s or 0.0) <= KEEP_WAIT_S
+        )
 
 
 def refuse_long_wait(error: FetchError, limit_s: float) -> FetchError:
