@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from tui.core.settings import Settings
     from tui.engine.session.session import SavedSession
     from tui.headless.run import RemoteControl
+    from tui.net.transports.early_connections import EarlyConnections
+    from tui.postprocess.pipeline import Pipeline
     from tui.rpc.config import RpcConfig
     from tui.ui.exit import AfterExit
 
@@ -161,7 +163,16 @@ def _run_to_store(
     def run(
         left: list[DownloadRequest], uploader: Uploader
     ) -> Coroutine[Any, Any, int]:
-        return _run(line, settings, left, has_dashboard, None, resolved, None, uploader)
+        return _run(
+            line,
+            settings,
+            left,
+            has_dashboard,
+            None,
+            resolved,
+            None,
+            uploader=uploader,
+        )
 
     run_to_store(settings, requests, address, run, run_loop, is_quiet=line.quiet)
 
@@ -198,8 +209,9 @@ def _run_here(
             session.settings = settings
         check_directory(settings.output_dir)
         check_log_file(settings.log_file)
+        early = _connect_early(settings, requests)
         status = run_loop(
-            _run(line, settings, requests, has_dashboard, session, resolved, rpc)
+            _run(line, settings, requests, has_dashboard, session, resolved, rpc, early)
         )
         while session is not None and session.next_session:
             status, session = _run_session(line, resolved, session.next_session, rpc)
@@ -212,6 +224,19 @@ def _run_here(
 
             status = copy_to_stdout(settings.output_dir)
         return status
+
+
+def _connect_early(
+    settings: Settings, requests: list[DownloadRequest]
+) -> EarlyConnections | None:
+    """Begin to connect to the first host, while the engine is being loaded."""
+    import time
+
+    from tui.disk.state.host_limits import HostLimits
+    from tui.net.transports.early_connections import open_early
+
+    urls = [request.url for request in requests[: settings.concurrency]]
+    return open_early(settings, urls, HostLimits().load(time.time()))
 
 
 def _detach(
@@ -348,6 +373,7 @@ async def _run(
     session: SavedSession | None,
     resolved: Resolved,
     rpc: RpcConfig | None,
+    early: EarlyConnections | None = None,
     uploader: Uploader | None = None,
 ) -> int:
     """Open the engine, run a front end on it, and always close it."""
@@ -371,6 +397,7 @@ async def _run(
                 settings,
                 session=session,
                 host_limits=None if line.demo else HostLimits(),
+                early=early,
             )
             stack.push_async_callback(service.close)
             remote = await _open_rpc(stack, service, rpc, has_dashboard)
@@ -391,14 +418,19 @@ async def _run(
             if session is not None and session.is_handed_over:
                 # Only the steps after finished downloads are waited for.
                 await service.close()
-            if post_processor is None:
-                return status
-            from tui.postprocess.pipeline import finish_post_processing
-
-            return await finish_post_processing(
-                post_processor, status, partial(click.echo, err=True)
-            )
+            return await _finish_post_processing(post_processor, status)
         return await _run_headless(line, service, requests, post_processor, remote)
+
+
+async def _finish_post_processing(post_processor: Pipeline | None, status: int) -> int:
+    """Wait for the steps after the downloads; return the exit status of the run."""
+    if post_processor is None:
+        return status
+    from tui.postprocess.pipeline import finish_post_processing
+
+    return await finish_post_processing(
+        post_processor, status, partial(click.echo, err=True)
+    )
 
 
 async def _run_headless(

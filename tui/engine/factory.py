@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tui.disk.state.host_limits import HostLimits
     from tui.engine.session.session import SavedSession
     from tui.net.session_config import SessionConfig
+    from tui.net.transports.early_connections import EarlyConnections
 
 
 _MANY_DESCRIPTORS = 1024
@@ -44,6 +45,7 @@ async def open_engine(
     chance: Callable[[], float] = random.random,
     session: SavedSession | None = None,
     host_limits: HostLimits | None = None,
+    early: EarlyConnections | None = None,
 ) -> Engine:
     """Build an engine on the running loop and open its output directory.
 
@@ -53,6 +55,7 @@ async def open_engine(
         chance: uniform numbers in [0, 1) for the jitter of waits.
         session: saves the downloads for the next run.
         host_limits: remembers for it how many connections hosts accept.
+        early: connections that are being opened; closed with the engine.
 
     Returns:
         The engine; end it with its ``close``.
@@ -70,7 +73,7 @@ async def open_engine(
         config, remembered = await asyncio.to_thread(
             _read_files, settings, host_limits, clock.wall()
         )
-        http = HttpSession(settings, config)
+        http = HttpSession(settings, config, early)
     except BaseException:
         await folders.close()
         await writer.close()
@@ -89,13 +92,19 @@ async def open_engine(
         limiter=Limiter(settings.rate_limit, clock),
         limits=RunLimits(settings.concurrency, settings.segments),
     )
-    if config.cookie_file is not None and config.cookie_file.notice is not None:
-        context.bus.publish_to_all(RunNotice(clock.wall(), config.cookie_file.notice))
+    _report_cookies(context, config)
     _load_later(descriptors)
     engine = Engine(context, host_limits)
     if session is not None:
         session.follow(engine, context)
     return engine
+
+
+def _report_cookies(context: EngineContext, config: SessionConfig) -> None:
+    cookies = config.cookie_file
+    if cookies is not None and cookies.notice is not None:
+        notice = RunNotice(context.clock.wall(), cookies.notice)
+        context.bus.publish_to_all(notice)
 
 
 def _load_later(descriptors: int) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tui.net.redirects import RedirectChain
     from tui.net.request import GetRequest
     from tui.net.transports.base import RawResponse
+    from tui.net.transports.early_connections import EarlyConnections
 
     T = TypeVar("T")
 
@@ -42,13 +43,19 @@ class HttpSession:
     Must be created inside a running loop.
     """
 
-    def __init__(self, settings: Settings, config: SessionConfig | None = None) -> None:
-        """Prepare a session without any connection.
+    def __init__(
+        self,
+        settings: Settings,
+        config: SessionConfig | None = None,
+        early: EarlyConnections | None = None,
+    ) -> None:
+        """Prepare a session.
 
         Args:
             settings: of the run.
             config: from ``load_session_config``; ``None`` loads it here, which may
                 block on files and the keyring.
+            early: connections that are being opened; the session closes them.
 
         Raises:
             LocalError: as ``load_session_config``; and ``network``, the installed HTTP
@@ -60,7 +67,9 @@ class HttpSession:
         # Connecting may take timeout_s and then fails as connect_timeout, so whatever
         # exceeds this limit had connected and waited for a response.
         self._open_limit_s = settings.timeout_s + min(2.0, settings.timeout_s / 4)
-        self._transports = TransportSelector(settings, config.ca_file, config.router)
+        self._transports = TransportSelector(
+            settings, config.ca_file, config.router, early
+        )
         self._credentials = config.credentials
         self._digests = DigestAuthCache()
         self._cookie_file = config.cookie_file

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from tui import __version__
 from tui.core.request import origin_of
+from tui.net.transports.early_connections import USABLE_S
 from tui.net.transports.http1.client import Http1Transport
 from tui.net.transports.http1.read_budget import ReadBudget
 from tui.net.transports.tls import TlsContexts
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from tui.net.routing.proxies import Proxy
     from tui.net.routing.router import Route, Router
     from tui.net.transports.base import Transport
+    from tui.net.transports.early_connections import EarlyConnections
 
 KEEPALIVE_S = 4.0
 """Idle connections are closed before common servers close them (Node and Apache after
@@ -63,6 +65,7 @@ class TransportSelector:
         settings: Settings,
         ca_file: str | None,
         router: Router,
+        early: EarlyConnections | None = None,
     ) -> None:
         """Create the transport of the default route.
 
@@ -70,6 +73,7 @@ class TransportSelector:
             settings: of the run.
             ca_file: PEM file with the certificates to trust; ``None`` for the system's.
             router: gives the route to each origin.
+            early: connections that are being opened along the default route.
 
         Raises:
             LocalError: ``ca_file``, httpx cannot load it.
@@ -82,6 +86,9 @@ class TransportSelector:
         self._headers = _default_headers(settings.user_agent)
         self._contexts = TlsContexts(ca_file)
         self._budget = ReadBudget(asyncio.get_running_loop())
+        self._early = early
+        if early is not None:
+            asyncio.get_running_loop().call_later(USABLE_S, early.close)
         self._by_route: dict[Route, Transport] = {}
         self._by_origin: dict[tuple[str, bool, bool], Route] = {}
         # Fails now if it does not support the settings.
@@ -119,6 +126,8 @@ class TransportSelector:
         """Close all connections. Safe to call twice."""
         for transport in self._by_route.values():
             await transport.aclose()
+        if self._early is not None:
+            self._early.close()
 
     def _transport_on(self, route: Route) -> Transport:
         transport = self._by_route.get(route)
@@ -140,6 +149,7 @@ class TransportSelector:
                 route,
                 self._contexts,
                 self._budget,
+                self._early,
             )
         # Late: httpx takes 40 ms to load.
         from tui.net.transports.httpx import HttpxTransport

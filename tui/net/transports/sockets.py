@@ -11,6 +11,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tui.net.routing.router import Route
+    from tui.net.transports.early_connections import (
+        Address,
+        EarlyConnections,
+        OpeningSocket,
+    )
 
 _HEAD_START_S = 0.25
 """Time that an address gets before the next one is tried as well (RFC 8305 section 8).
@@ -31,11 +36,18 @@ class CannotBind(Exception):
 class SocketConnector:
     """Connects to hosts as a route says: pins, local address, interface, IP version."""
 
-    def __init__(self, route: Route) -> None:
+    def __init__(self, route: Route, early: EarlyConnections | None = None) -> None:
+        """Prepare to connect along a route.
+
+        Args:
+            route: to the hosts.
+            early: connections that are being opened along it.
+        """
+        self._early = early
         self._pins = dict(route.pins)
         self._interface = route.interface
         self._family = socket.AF_UNSPEC
-        self._local: list[tuple[int, int, int, str, tuple[str, int]]] = []
+        self._local: list[Address] = []
         if route.local_address:
             address = ip_address(route.local_address)
             is_6 = address.version == 6
@@ -53,10 +65,45 @@ class SocketConnector:
                 errno and the messages of all. ``socket.gaierror`` if the name has no
                 address.
         """
+        opening = self._early.take(host, port) if self._early is not None else None
+        if opening is not None:
+            return await self._continue(opening, host, port)
+        return await self._open_new(host, port)
+
+    async def _continue(
+        self, opening: OpeningSocket, host: str, port: int
+    ) -> socket.socket:
+        """Wait for a connection, and make another one if it fails or takes long."""
+        loop = asyncio.get_running_loop()
+        attempts = [
+            asyncio.ensure_future(_connect(loop, opening.address, opening.sock))
+        ]
+        winner: asyncio.Task[socket.socket] | None = None
+        try:
+            wait_s = max(0.0, opening.since_s + _HEAD_START_S - loop.time())
+            await asyncio.wait(
+                attempts, timeout=None if opening.is_only_address else wait_s
+            )
+            if not _has_connected(attempts[0]):
+                attempts.append(asyncio.ensure_future(self._open_new(host, port)))
+                await asyncio.wait(attempts, return_when=asyncio.FIRST_COMPLETED)
+            if not any(map(_has_connected, attempts)):
+                await asyncio.wait(attempts)
+            winner = next(filter(_has_connected, attempts), attempts[-1])
+            return winner.result()
+        finally:
+            for attempt in attempts:
+                if attempt is not winner:
+                    attempt.cancel()
+                    attempt.add_done_callback(_close_socket)
+
+    async def _open_new(self, host: str, port: int) -> socket.socket:
         loop = asyncio.get_running_loop()
         found = await self._resolve(host, port)
         if len(found) == 1 and not (self._local or self._interface):
-            return await _connect(loop, found[0])
+            opened = socket.socket(*found[0][:3])
+            opened.setblocking(False)
+            return await _connect(loop, found[0], opened)
         # Late: 4 ms to load.
         from aiohappyeyeballs import start_connection
 
@@ -84,9 +131,7 @@ class SocketConnector:
         address: str = (await self._resolve(host, port))[0][4][0]
         return address
 
-    async def _resolve(
-        self, host: str, port: int
-    ) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+    async def _resolve(self, host: str, port: int) -> list[Address]:
         host = self._pins.get(host.lower().removesuffix("."), host)
         found = await asyncio.get_running_loop().getaddrinfo(
             host, port, type=socket.SOCK_STREAM
@@ -97,9 +142,7 @@ class SocketConnector:
                 raise NoMatchingAddress
         return found  # type: ignore[return-value]
 
-    def _open(
-        self, address: tuple[int, int, int, str, tuple[str, int]]
-    ) -> socket.socket:
+    def _open(self, address: Address) -> socket.socket:
         """Return a socket of the interface."""
         family, kind, protocol, *_ = address
         opened = socket.socket(family, kind, protocol)
@@ -120,17 +163,26 @@ class SocketConnector:
 
 
 async def _connect(
-    loop: asyncio.AbstractEventLoop,
-    address: tuple[int, int, int, str, tuple[str, int]],
+    loop: asyncio.AbstractEventLoop, address: Address, opened: socket.socket
 ) -> socket.socket:
-    """Connect to the only address of a host."""
-    family, kind, protocol, _, (host, *others) = address
-    opened = socket.socket(family, kind, protocol)
+    """Connect a socket, or wait until it is connected; closed if that fails."""
+    host, *others = address[4]
     try:
-        opened.setblocking(False)
         # In bytes: for text, uvloop loads what encodes international names, in 1 ms.
         await loop.sock_connect(opened, (host.encode("ascii"), *others))
-    except BaseException:
+    except BaseException as error:
+        # macOS reports this for a socket that has connected meanwhile.
+        if isinstance(error, OSError) and error.errno == errno.EISCONN:
+            return opened
         opened.close()
         raise
     return opened
+
+
+def _has_connected(attempt: asyncio.Task[socket.socket]) -> bool:
+    return attempt.done() and not attempt.cancelled() and attempt.exception() is None
+
+
+def _close_socket(attempt: asyncio.Task[socket.socket]) -> None:
+    if _has_connected(attempt):
+        attempt.result().close()

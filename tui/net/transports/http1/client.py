@@ -34,6 +34,7 @@ from tui.net.transports.http1.parser import (
     InvalidHead,
 )
 from tui.net.transports.http1.tunnel import proxy_authorization
+from tui.net.transports.sockets import SocketConnector
 from tui.net.url import host_port, parse_url
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from tui.net.routing.proxies import Proxy
     from tui.net.routing.router import Route
     from tui.net.transports.base import Chunk, SocketLease
+    from tui.net.transports.early_connections import EarlyConnections
     from tui.net.transports.http1.parser import ResponseHead
     from tui.net.transports.http1.read_budget import ReadBudget
     from tui.net.transports.tls import TlsContexts
@@ -94,6 +96,7 @@ class Http1Transport(Transport):
         route: Route,
         contexts: TlsContexts,
         budget: ReadBudget,
+        early: EarlyConnections | None = None,
     ) -> None:
         """Prepare an empty pool.
 
@@ -104,6 +107,7 @@ class Http1Transport(Transport):
             route: of all connections.
             contexts: TLS contexts of the session.
             budget: shared by the session's connections.
+            early: connections that are being opened.
         """
         self._loop = asyncio.get_running_loop()
         self._headers = list(headers)
@@ -111,7 +115,10 @@ class Http1Transport(Transport):
         self._keepalive_s = keepalive_s
         self._budget = budget
         user_agent = dict(headers).get("User-Agent", "")
-        self._connector = Connector(route, contexts, timeout_s, user_agent, budget)
+        sockets = SocketConnector(route, early)
+        self._connector = Connector(
+            route, sockets, contexts, timeout_s, user_agent, budget
+        )
         self._proxy = route.proxy
         self._idle: dict[Origin, list[Connection]] = {}
         """The most recently used one is last."""

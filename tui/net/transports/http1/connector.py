@@ -14,12 +14,12 @@ from tui.net import errors
 from tui.net.transports.error_mapping import from_socket_error
 from tui.net.transports.http1.tls_stream import TlsStream
 from tui.net.transports.http1.tunnel import connect_through, connect_through_socks
-from tui.net.transports.sockets import SocketConnector
 
 if TYPE_CHECKING:
     from tui.net.routing.proxies import Proxy
     from tui.net.routing.router import Route
     from tui.net.transports.http1.read_budget import ReadBudget
+    from tui.net.transports.sockets import SocketConnector
     from tui.net.transports.tls import TlsContexts
 
 _MAX_SESSIONS = 1024
@@ -133,6 +133,7 @@ class Connector:
     def __init__(
         self,
         route: Route,
+        sockets: SocketConnector,
         contexts: TlsContexts,
         timeout_s: float,
         user_agent: str,
@@ -142,6 +143,7 @@ class Connector:
 
         Args:
             route: to all origins.
+            sockets: connects along it.
             contexts: of the session.
             timeout_s: for a whole connection, handshakes included.
             user_agent: for proxies.
@@ -153,7 +155,7 @@ class Connector:
         self._timeout_s = timeout_s
         self._user_agent = user_agent
         self._budget = budget
-        self._sockets = SocketConnector(route)
+        self._sockets = sockets
         self._sessions: dict[Origin, ssl.SSLSession] = {}
 
     def forwards(self, origin: Origin) -> bool:
