@@ -21,7 +21,6 @@ from tui.core.download import DownloadState
 from tui.core.errors import ErrorKind
 from tui.core.events import (
     Cancelled,
-    QueuePaused,
     Retrying,
     Verified,
 )
@@ -348,12 +347,17 @@ async def test_closed_terminal_does_not_stop_the_run(
 
 
 async def test_stopped_engine_ends_the_run_with_the_reason() -> None:
+    """But not before what runs has ended."""
     async with running(requests(2)) as headless:
+        headless.service.start(1, size=1000)
         reason = PauseReason(ErrorKind.DISK_FULL, "disk full: 2 GB more")
-        headless.service.push(QueuePaused(0.0, reason))
+        headless.service.pause_for(reason)
+        await until(lambda: "queue paused" in headless.err.read())
+        headless.service.finish(1)
         assert await headless.status() == 1
         lines = headless.err.read().splitlines()
         assert lines[0] == "queue paused: disk full: 2 GB more"
+        assert "done    f1.bin" in lines[1]
         assert lines[-2:] == [
             "stopped: disk full: 2 GB more",
             RESUME_HINT,

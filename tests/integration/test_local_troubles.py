@@ -165,6 +165,21 @@ async def test_the_command_ends_with_a_status_and_says_what_to_do(
     assert digest(disk.path / "large") == LARGE.sha256()
 
 
+async def test_the_command_ends_what_runs_when_another_file_does_not_fit(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    server.add("/fits", ResponseScript(LARGE, rate=4 * MIB))
+    server.add("/huge", ResponseScript(Pattern(1 << 55)))
+    urls = [server.url(path) for path in ("/fits", "/huge", "/later")]
+    ended = await fetchtui("-c", "2", "-o", "out", "--json", *urls, cwd=tmp_path)
+    assert ended.status == 1
+    assert "stopped: the disk is full" in ended.err
+    assert [one["error_kind"] for one in ended.of("failed")] == ["disk_full"]
+    assert [one["path"] for one in ended.of("done")] == [f"{tmp_path / 'out/fits'}"]
+    assert ended.of("summary")[0]["unfinished"] == 1
+    assert digest(tmp_path / "out/fits") == LARGE.sha256()
+
+
 # -- no permission, no directory -------------------------------------------------------
 
 

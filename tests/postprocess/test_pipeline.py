@@ -15,7 +15,7 @@ from tests.support.fake_service import FakeService
 from tests.support.until import until
 from tui.core.download import DownloadState as S
 from tui.core.errors import ErrorKind
-from tui.core.events import DownloadNotice, QueuePaused
+from tui.core.events import DownloadNotice
 from tui.core.notices import Notice, NoticeCode, PauseReason
 from tui.core.request import DownloadRequest
 from tui.core.settings import Hooks, OnExists, Settings
@@ -272,9 +272,7 @@ async def test_stopped_run_still_post_processes_finished_downloads(tmp_path):
     running = asyncio.ensure_future(run)
     await until(lambda: len(service.downloads) == 2)
     service.fail(0, "disk_full", "the disk is full")
-    service.push(
-        QueuePaused(service.now, PauseReason(ErrorKind.DISK_FULL, "the disk is full"))
-    )
+    service.pause_for(PauseReason(ErrorKind.DISK_FULL, "the disk is full"))
     async with asyncio.timeout(10):
         assert await running == 1
     os.close(nowhere)

@@ -220,6 +220,12 @@ class FakeService:
         """Let the engine publish a notice about a download."""
         self.push(DownloadNotice(id, self.now, notice))
 
+    def pause_for(self, reason: PauseReason) -> None:
+        """Pause the queue as the engine does when the disk is full."""
+        self.is_queue_paused, self.pause_reason = True, reason
+        self.push(QueuePaused(self.now, reason))
+        self._moved.set()
+
     def push(self, event: Event) -> None:
         """Send an event to all listeners."""
         for subscription in self.subscriptions:

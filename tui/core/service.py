@@ -328,7 +328,8 @@ class DashboardService(Protocol):
     async def wait_idle(self) -> None:
         """Return when nothing is queued, running or waiting for an attempt.
 
-        Paused downloads do not count: they wait for the user.
+        Paused downloads do not count: they wait for the user. Neither do queued and
+        waiting ones while an error has paused the queue.
         """
         ...
 

@@ -207,16 +207,8 @@ class _RunLoop:
                 fetching.result()
             elif signalled.done():
                 interruption = interrupts.signal_name
-            elif broken.done():
+            else:
                 interruption = BROKEN_PIPE
-            elif self._post_processor is not None:
-                # The engine paused the queue; finish post-processing of the rest.
-                draining = asyncio.ensure_future(self._post_processor.drain())
-                tasks.add(draining)
-                ends: set[asyncio.Future[Any]] = {draining, signalled, broken}
-                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-                if signalled.done():
-                    interruption = interrupts.signal_name
             self._on_events(subscription)
         finally:
             for task in tasks:
@@ -246,6 +238,7 @@ class _RunLoop:
         if self._remote is not None:
             await self._remote.ended.wait()
         else:
+            # Also if an error pauses the queue: what runs ends first.
             await self._service.wait_idle()
         if self._post_processor is not None:
             await self._post_processor.drain()
@@ -260,7 +253,7 @@ class _RunLoop:
                 ends, timeout=_EVENT_INTERVAL_S, return_when=asyncio.FIRST_COMPLETED
             )
             self._on_events(subscription)
-            if done or (self._pause_reason and self._remote is None):
+            if done:
                 return
             if loop.time() >= next_tick:
                 self._renderer.tick()
