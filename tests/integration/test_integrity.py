@@ -15,7 +15,7 @@ from tui.core.download import DownloadState as S
 from tui.core.events import DownloadNotice, Verified
 from tui.core.notices import ALREADY_PRESENT, Notice, NoticeCode
 from tui.core.request import Checksum, DownloadRequest, Pieces
-from tui.core.settings import OnExists, Verify
+from tui.core.settings import HostRule, OnExists, Verify
 from tui.demo.pattern import Pattern
 from tui.demo.script import ResponseScript
 from tui.demo.server import ScriptedServer
@@ -369,13 +369,19 @@ async def test_a_checksum_list_that_always_fails_costs_few_requests(
         assert len(server.requests_for(f"/{name}")) == tries
 
 
+@pytest.mark.parametrize("limit", ["run", "host"])
 async def test_a_checksum_file_that_the_rate_limit_slows_down_is_not_late(
-    server: ScriptedServer, start: Start
+    server: ScriptedServer, start: Start, limit: str
 ) -> None:
     lines = [f"{sha(SMALL).digest}  {n}\n" for n in range(400)]
     server.add("/SHA256SUMS", ResponseScript("".join(lines).encode()))
     server.add("/7", ResponseScript(SMALL))
-    async with start(verify=Verify.AUTO, timeout_s=0.3, rate_limit=30_000) as engine:
+    limits: dict[str, Any] = (
+        {"rate_limit": 30_000}
+        if limit == "run"
+        else {"hosts": (HostRule("127.0.0.1", rate_limit=30_000),)}
+    )
+    async with start(verify=Verify.AUTO, timeout_s=0.3, **limits) as engine:
         heard = engine.subscribe()
         row = await fetch(engine, request_for(server.url("/7")))
         assert (row.state, row.note) == (S.DONE, None)

@@ -27,6 +27,9 @@ class Response:
     once.
     """
 
+    limiter: Limiter | None = None
+    """Rate limit of the origin, which ``read`` keeps."""
+
     __slots__ = (
         "_is_closed",
         "_is_complete",
@@ -140,6 +143,9 @@ class Response:
             if self._left <= 0:
                 self._is_complete = True
         return chunk
+
+    read_unlimited = read
+    """As ``read``, but without waiting for ``limiter``; the caller does that."""
 
     def read_rest_nowait(self) -> list[Chunk] | None:
         """Return the rest of the body if all of it has arrived; else use ``read``."""

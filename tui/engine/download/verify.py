@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from tui.disk.part_file import PartFile
     from tui.engine.context import EngineContext
     from tui.engine.job import Job, TargetPath
+    from tui.net.limiter import Limiter
 
 _COMPARED_BY = "sha256"
 _HASH_SLICE = 64 << 20
@@ -372,26 +373,31 @@ class ChecksumFiles:
                     return b""  # another server's word does not count
                 info = read_resource_info(response, request)
                 check_is_plain(info, response.url)
-                while (chunk := await response.read()) is not None:
+                limiters = [context.limiter]
+                if response.limiter is not None:
+                    limiters.append(response.limiter)
+                while (chunk := await response.read_unlimited()) is not None:
                     body += chunk
                     if len(body) > SIZE_LIMIT:
                         message = "the checksum file is too long"
                         raise PermanentError(ErrorKind.SIZE, message)
-                    if not context.limiter.is_unlimited:
-                        await self._throttle(len(chunk), timeout)
+                    for limiter in limiters:
+                        if not limiter.is_unlimited:
+                            await _throttle(limiter, len(chunk), timeout)
             finally:
                 await response.close()
         return bytes(body)
 
-    async def _throttle(self, nbytes: int, timeout: asyncio.Timeout) -> None:
-        """Wait for the rate limit of the run; it does not count for ``timeout``."""
-        now = asyncio.get_running_loop().time
-        ends_at = timeout.when()
-        assert ends_at is not None
-        left = ends_at - now()
-        timeout.reschedule(None)
-        await self._context.limiter.take(nbytes)
-        timeout.reschedule(now() + left)
+
+async def _throttle(limiter: Limiter, nbytes: int, timeout: asyncio.Timeout) -> None:
+    """Wait for a rate limit; that does not count for ``timeout``."""
+    now = asyncio.get_running_loop().time
+    ends_at = timeout.when()
+    assert ends_at is not None
+    left = ends_at - now()
+    timeout.reschedule(None)
+    await limiter.take(nbytes)
+    timeout.reschedule(now() + left)
 
 
 def _single_checksum(sums: dict[str, Checksum], name: str) -> Checksum | None:
