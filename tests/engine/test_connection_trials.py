@@ -1,4 +1,4 @@
-"""Trials with fewer connections, on simulated links and in simulated time."""
+"""Trials with more or fewer connections, on simulated links and in simulated time."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tui.core.notices import AutoCode, AutoReason
-from tui.engine.autotune.connections import LEAST_CONNECTIONS, ConnectionTrials
-from tui.engine.scheduling.queue import OriginState
+from tui.engine.autotune.connections import (
+    LEAST_CONNECTIONS,
+    ConnectionGrowth,
+    ConnectionTrials,
+)
+from tui.engine.scheduling.queue import HOST_CONNECTIONS, OriginState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,3 +131,87 @@ def test_more_connections_count_only_those_of_the_host_that_gets_them() -> None:
     found = [reason for reason in reasons if reason]
     assert found[0] == AutoReason(AutoCode.TRY_MORE_CONNECTIONS, (8, 9))
     assert found[1].values[0] == 9
+
+
+@dataclass
+class Growth:
+    """A large file that starts with few connections."""
+
+    speed_of: Callable[[int], float]
+    started: int = 4
+    left: float = 1e9
+    now_s: float = 0.0
+    fetched: float = 0.0
+    reasons: list[AutoReason] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.growth = ConnectionGrowth()
+        self.origin = OriginState("https://a.example")
+        self.origin.first_byte_s = 0.2
+
+    def go(self, seconds: float, *, is_limited: bool = False) -> Growth:
+        for _ in range(int(seconds / TICK_S)):
+            wanted = self.started * self.origin.growth
+            self.origin.connections = min(HOST_CONNECTIONS, wanted)
+            self.now_s += TICK_S
+            got = self.speed_of(self.origin.connections) * TICK_S
+            self.fetched += got
+            self.left = max(0.0, self.left - got)
+            left = 0 if is_limited else int(self.left)
+            args = self.now_s, int(self.fetched), left, [self.origin]
+            reason = self.growth.observe(*args)
+            if reason is not None:
+                self.reasons.append(reason)
+        return self
+
+    @property
+    def codes(self) -> list[AutoCode]:
+        return [reason.code for reason in self.reasons]
+
+
+def test_connections_are_doubled_while_that_is_faster() -> None:
+    run = Growth(lambda n: n * 2e6).go(10)
+    assert run.origin.connections == HOST_CONNECTIONS
+    assert (
+        run.codes
+        == [
+            AutoCode.TRY_MORE_CONNECTIONS,
+            AutoCode.MORE_CONNECTIONS_STAY,
+        ]
+        * 2
+    )
+    assert [reason.values[0] for reason in run.reasons] == [4, 8, 8, 16]
+    assert run.reasons[0].values[1] == 8
+    assert not run.growth.is_trying
+
+
+def test_more_connections_that_bring_nothing_are_closed_for_good() -> None:
+    run = Growth(lambda n: min(n * 2e6, 9e6)).go(30)
+    assert run.codes == [AutoCode.TRY_MORE_CONNECTIONS, AutoCode.CONNECTIONS_BACK]
+    assert run.origin.connections == 4
+
+
+def test_twelve_connections_need_less_gain_for_sixteen() -> None:
+    run = Growth(lambda n: min(n * 2e6, 28e6), started=12).go(10)
+    assert run.reasons[0].values == (12, 16)
+    assert run.codes[-1] is AutoCode.MORE_CONNECTIONS_STAY
+
+
+def test_connections_do_not_grow_at_the_end_of_a_file() -> None:
+    assert Growth(lambda n: n * 2e6, left=8e6).go(5).codes == []
+
+
+def test_a_growth_that_the_end_interrupts_is_taken_back() -> None:
+    run = Growth(lambda n: 8e6).go(0.75)
+    assert run.growth.is_trying
+    run.go(TICK_S, is_limited=True)
+    assert run.codes[-1] is AutoCode.CONNECTIONS_BACK
+    assert run.origin.growth == 1
+    run.go(2)  # with the next file
+    assert run.codes[2] is AutoCode.TRY_MORE_CONNECTIONS
+
+
+def test_connections_to_a_host_that_refuses_some_do_not_grow() -> None:
+    run = Growth(lambda n: n * 2e6)
+    run.origin.learned_cap = 6
+    assert run.go(10).codes == []

@@ -10,6 +10,7 @@ import pytest
 from tests.integration.conftest import request_for, until
 from tui.core.diagnosis import LimitCause
 from tui.core.download import DownloadState as S
+from tui.core.notices import AutoCode, AutoReason
 from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
 from tui.demo.script import RecordedRequest, ResponseScript
@@ -161,7 +162,7 @@ async def test_a_new_download_gets_a_connection_from_a_large_file(
     large = ResponseScript(Pattern(400 << 20, 1), etag='"1"', rate=100_000)
     small = ResponseScript(Pattern(300_000, 1), etag='"1"')
     async with start(auto=True, concurrency=16) as engine:
-        engine._tuner._connections = None  # whose trials would give some back later
+        engine._tuner._trials = None  # whose trials would give some back later
         engine.add([request_for(server.add("/large", large))])
         await server.until(lambda: server.open_connections == 16)
         urls = [server.add(f"/{n}", small) for n in range(3)]
@@ -183,6 +184,20 @@ async def test_a_large_file_gets_its_connections_at_once(
         engine.add([request_for(url)])
         await server.until(lambda: server.open_connections == 12)
         assert engine.snapshot().elapsed_s < 1.0
+
+
+async def test_a_file_that_is_slow_over_each_connection_gets_more(
+    server: ScriptedServer, start: Start
+) -> None:
+    slow = ResponseScript(Pattern(9 << 20, 1), etag='"1"', rate=100_000)
+    url = server.add("/slow", slow)
+    async with start(auto=True) as engine:
+        engine.add([request_for(url)])
+        await server.until(lambda: server.open_connections == 3)
+        await server.until(lambda: server.open_connections == 6)
+        reason = engine.snapshot().auto.reason
+        assert reason == AutoReason(AutoCode.TRY_MORE_CONNECTIONS, (3, 6))
+        await server.until(lambda: server.open_connections > 6)
 
 
 async def test_a_host_that_refuses_further_connections_is_asked_no_more(

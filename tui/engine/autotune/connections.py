@@ -1,9 +1,10 @@
-"""Closes further connections of large files where fewer are as fast.
+"""Finds how many connections of large files bring something.
 
-A file starts with as many connections as its size suggests, since a far server gives
-each only so much. Where the link is the limit instead, they share what two could have,
-and cost the server. So once a download has run for a while, a quarter of them is closed
-on trial. Later, when the link may have become faster, some are opened again on trial.
+A file starts with as many as its size suggests. A far server gives each only so much:
+if most of the file is still to come, their number is doubled, as long as that makes it
+faster. Where the link is the limit instead, connections share what two could have, and
+cost the server. So once a download has run for a while, a quarter of them is closed on
+trial. Later, when the link may have become faster, some are opened again on trial.
 """
 
 from __future__ import annotations
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
 
     from tui.engine.scheduling.queue import OriginState
 
+GROWTH_SETTLE_S, GROWTH_ROUNDS = 0.5, 2.0
+"""The number may be doubled once it has not changed for this many seconds, and times
+the first response took: the connections have left slow start."""
+GROWTH_LEAST_LEFT = 2.5
+"""Times that, the bytes left have to take at least."""
+GROWTH_SHARE = 0.3
+"""Of the speed that the added connections had if each were as fast as the others, what
+they have to bring to stay."""
 SETTLE_S = 2.0
 """How long the number of connections must not have changed before a trial."""
 WINDOW_S = 1.5
@@ -37,11 +46,116 @@ PAUSE_S = 60.0
 """After a trial that failed; doubled each time."""
 
 
+class RecentSpeed:
+    """The speed of the run over the last seconds."""
+
+    def __init__(self, kept_s: float) -> None:
+        """Keep samples for ``kept_s``."""
+        self._kept_s = kept_s
+        self._samples: deque[tuple[float, int]] = deque()
+
+    def sample(self, now_s: float, fetched: int) -> None:
+        """Note the bytes fetched so far."""
+        self._samples.append((now_s, fetched))
+        while self._samples[0][0] < now_s - self._kept_s:
+            self._samples.popleft()
+
+    def over(self, window_s: float) -> float:
+        """Return bytes per second over the last ``window_s``."""
+        now_s, total = self._samples[-1]
+        at, fetched = next(
+            sample for sample in self._samples if sample[0] >= now_s - window_s - 1e-6
+        )
+        return (total - fetched) / (now_s - at) if now_s > at else 0.0
+
+
+class ConnectionGrowth:
+    """Doubles ``OriginState.growth`` while that makes large files faster."""
+
+    def __init__(self) -> None:
+        self._speed = RecentSpeed(GROWTH_SETTLE_S + 1.0)
+        self._open = 0
+        self._since_s = 0.0
+        """When the number of connections last changed."""
+        self._base_speed = 0.0
+        self._began_s: float | None = None
+        """When the trial that is under way began."""
+        self._growing: list[OriginState] = []
+        """Origins that it is about."""
+        self._full: set[OriginState] = set()
+        """Origins of which more connections brought nothing."""
+
+    @property
+    def is_trying(self) -> bool:
+        """Whether a trial is under way."""
+        return self._began_s is not None
+
+    def observe(
+        self,
+        now_s: float,
+        fetched: int,
+        left: int,
+        origins: Iterable[OriginState],
+    ) -> AutoReason | None:
+        """Take a sample; begin or end a trial when it is time.
+
+        Arguments and result are those of ``ConnectionTrials.observe``; ``left`` is also
+        0 while something else than the number of connections limits the speed.
+        """
+        origins = [origin for origin in origins if origin.connections]
+        self._speed.sample(now_s, fetched)
+        first_byte_s = max((origin.first_byte_s for origin in origins), default=0.0)
+        settle_s = max(GROWTH_SETTLE_S, GROWTH_ROUNDS * first_byte_s)
+        if self._began_s is not None:
+            is_over = now_s - self._began_s >= settle_s
+            if is_over or not left:
+                return self._evaluate(origins, is_over=is_over)
+            return None
+        count = sum(origin.connections for origin in origins)
+        if count != self._open:
+            self._open, self._since_s = count, now_s
+        speed = self._speed.over(GROWTH_SETTLE_S)
+        if now_s - self._since_s < settle_s or not speed:
+            return None
+        growing = [origin for origin in origins if self._may_grow(origin)]
+        if not growing or left / speed < GROWTH_LEAST_LEFT * settle_s:
+            return None
+        self._began_s, self._base_speed = now_s, speed
+        self._growing = growing
+        for origin in growing:
+            origin.growth *= 2
+        tried = count + sum(
+            min(one.connections, HOST_CONNECTIONS - one.connections) for one in growing
+        )
+        return AutoReason(AutoCode.TRY_MORE_CONNECTIONS, (count, tried))
+
+    def _may_grow(self, origin: OriginState) -> bool:
+        return (
+            origin not in self._full
+            and origin.connections < HOST_CONNECTIONS
+            and not (origin.refused or origin.learned_cap or origin.connection_limit)
+        )
+
+    def _evaluate(self, origins: Iterable[OriginState], *, is_over: bool) -> AutoReason:
+        """End a trial; one that is not over shows nothing about the origins."""
+        self._began_s = None
+        speed = self._speed.over(GROWTH_SETTLE_S)
+        gain = speed / self._base_speed - 1.0
+        before, count = self._open, sum(origin.connections for origin in origins)
+        if count > before and gain >= GROWTH_SHARE * (count - before) / before:
+            return AutoReason(AutoCode.MORE_CONNECTIONS_STAY, (count, speed, gain))
+        for origin in self._growing:
+            origin.growth //= 2
+        if is_over:
+            self._full.update(self._growing)
+        return AutoReason(AutoCode.CONNECTIONS_BACK, (count, speed, gain, before))
+
+
 class ConnectionTrials:
     """Changes ``OriginState.connection_limit`` by what it measures."""
 
     def __init__(self) -> None:
-        self._samples: deque[tuple[float, int]] = deque()
+        self._speed = RecentSpeed(WINDOW_S + 1.0)
         self._open = 0
         self._since_s = 0.0
         """When the number of connections last changed."""
@@ -76,14 +190,12 @@ class ConnectionTrials:
         """
         origins = [origin for origin in origins if origin.connections]
         count = sum(origin.connections for origin in origins)
-        self._samples.append((now_s, fetched))
-        while self._samples[0][0] < now_s - WINDOW_S - 1.0:
-            self._samples.popleft()
+        self._speed.sample(now_s, fetched)
         if self._began_s is not None:
             return self._evaluate(now_s, self._began_s, left)
         if count != self._open:
             self._open, self._since_s = count, now_s
-        speed = self._speed(now_s, WINDOW_S)
+        speed = self._speed.over(WINDOW_S)
         is_due = now_s >= self._next_s and now_s - self._since_s >= SETTLE_S
         if not (is_due and left and speed and count >= LEAST_CONNECTIONS):
             return None
@@ -124,7 +236,7 @@ class ConnectionTrials:
         is_over = now_s - began_s >= TRIAL_S
         if left and now_s - began_s < QUICK_S:
             return None
-        speed = self._speed(now_s, WINDOW_S if is_over else QUICK_WINDOW_S)
+        speed = self._speed.over(WINDOW_S if is_over else QUICK_WINDOW_S)
         change = speed / self._base_speed - 1.0
         if left and not is_over and (self._is_up or change >= -CLEAR_LOSS):
             return None
@@ -145,10 +257,3 @@ class ConnectionTrials:
         count = sum(connections for _, connections in self._before.values())
         values = (tried, speed, change, count)
         return AutoReason(AutoCode.CONNECTIONS_BACK, values)
-
-    def _speed(self, now_s: float, window_s: float) -> float:
-        at, fetched = next(
-            sample for sample in self._samples if sample[0] >= now_s - window_s - 1e-6
-        )
-        span = now_s - at
-        return (self._samples[-1][1] - fetched) / span if span > 0 else 0.0

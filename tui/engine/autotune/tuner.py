@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING
 from tui.core.download import DownloadState
 from tui.core.notices import AutoCode, AutoReason
 from tui.core.snapshot import AutoSnapshot
-from tui.engine.autotune.connections import ConnectionTrials
-from tui.engine.autotune.controller import Controller, Decision, Observation
+from tui.engine.autotune.connections import ConnectionGrowth, ConnectionTrials
+from tui.engine.autotune.controller import (
+    OTHER_LIMITS,
+    Controller,
+    Decision,
+    Observation,
+)
 from tui.engine.autotune.fast_start import FastStart
 from tui.engine.autotune.utilization import UtilizationMeter
 
@@ -50,7 +55,8 @@ class AutoTuner:
         self.utilization = UtilizationMeter(context, workers, loop_snapshot)
         self._controller: Controller | None = None
         self._start: FastStart | None = None
-        self._connections: ConnectionTrials | None = None
+        self._growth: ConnectionGrowth | None = None
+        self._trials: ConnectionTrials | None = None
         self._is_pinned = False
         self._snapshot = AutoSnapshot()
 
@@ -67,7 +73,8 @@ class AutoTuner:
             now = self._context.clock.monotonic()
             self._controller = Controller(now) if is_on else None
             self._start = FastStart(now) if is_on else None
-            self._connections = ConnectionTrials() if is_on else None
+            self._growth = ConnectionGrowth() if is_on else None
+            self._trials = ConnectionTrials() if is_on else None
             self._context.limits.is_auto = is_on
             self._context.queue.set_auto(is_on)
         self._publish(AutoReason(AutoCode.MEASURING) if is_on else None)
@@ -85,10 +92,11 @@ class AutoTuner:
         """Measure, and apply what the controller decides."""
         self.utilization.sample(now, is_auto=self.is_on)
         controller = self._controller
-        if controller is None or self._workers.is_paused or self._start is not None:
+        if controller is None or self._workers.is_paused:
             return
         self._context.queue.update_ceilings()
-        self._apply(controller.observe(self._observe(now)))
+        if self._start is None:
+            self._apply(controller.observe(self._observe(now)))
         self._try_connections(now)
 
     @property
@@ -132,16 +140,23 @@ class AutoTuner:
             self._set_concurrency(decision.concurrency, decision.reason)
 
     def _try_connections(self, now: float) -> None:
-        """Close connections of large files that bring nothing."""
-        trials = self._connections
+        """Open connections of large files that make them faster; close useless ones."""
+        growth, trials = self._growth, self._trials
         queue, registry = self._context.queue, self._context.registry
-        if trials is None or self._context.limits.segments:
+        if growth is None or trials is None or self._context.limits.segments:
             return
         left = 0
         if not queue.has_startable(now):
             downloads = [transfer.download for transfer in registry.running]
             left = sum((one.size or 0) - one.received for one in downloads if one.size)
-        reason = trials.observe(now, registry.fetched, left, queue.origins.values())
+        is_limited = self.utilization.diagnosis.limit in OTHER_LIMITS
+        origins, fetched = queue.origins.values(), registry.fetched
+        reason = growth.observe(now, fetched, 0 if is_limited else left, origins)
+        if reason is not None:
+            for transfer in list(registry.running):
+                transfer.adjust()
+        elif self._start is None and not growth.is_trying:
+            reason = trials.observe(now, fetched, left, origins)
         if reason is not None:
             level = self._context.limits.concurrency
             self._apply(Decision(level, reason))

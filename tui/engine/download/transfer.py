@@ -51,8 +51,6 @@ BYTES_PER_CONNECTION = 16 << 20
 """With a fixed concurrency: one connection per 16 MiB."""
 AUTO_CONNECTIONS = 4
 """Connections of a large file at most, with a fixed concurrency."""
-MANY_CONNECTIONS, LONG_S = 8, 4.0
-"""A file that has so many connections and takes so many more seconds gets more."""
 THROTTLED_SPEED = 0.7
 """Share of the limit of its origin from which a transfer counts as throttled."""
 THROTTLED_SHARE = 0.3
@@ -107,8 +105,6 @@ class Transfer:
         """Without ranges, or without a proof that two responses are of the same file,
         there is one connection."""
         self._origin = context.queue.origin_state(download.origin)
-        self._is_long = False
-        """It takes so long that it gets more connections than its size suggests."""
         self._is_finishing = False
         self._is_stopped = False
         """The bytes are complete: no more connections."""
@@ -340,12 +336,11 @@ class Transfer:
         return max(1, min(self._most(), len(self._tasks) + 1 + spare))
 
     def _most(self) -> int:
-        """Return the connections that its size and its duration suggest."""
-        is_auto = self._context.limits.is_auto
-        if is_auto and (self._is_long or self._takes_long()):
-            self._is_long = True
-            return HOST_CONNECTIONS
-        return auto_connections(self._info.size, is_auto=is_auto)
+        """Return the connections that its size and its origin suggest."""
+        if not self._context.limits.is_auto:
+            return auto_connections(self._info.size)
+        suggested = auto_connections(self._info.size, is_auto=True)
+        return min(HOST_CONNECTIONS, suggested * self._origin.growth)
 
     def _reserve_slots(self, wanted: int, now: float) -> None:
         """Let small files leave it the slots that it lacks."""
@@ -365,19 +360,6 @@ class Transfer:
         if change:
             self._reserved = count
             self._context.queue.reserve(self._origin, change)
-
-    def _takes_long(self) -> bool:
-        """Return True if more connections than its size suggests are worth opening.
-
-        Where they turn out to bring nothing, ``ConnectionTrials`` closes them again.
-        """
-        size, speed = self._info.size, self._fast.speed
-        return (
-            size is not None
-            and len(self._tasks) + 1 >= MANY_CONNECTIONS
-            and speed > 0
-            and (size - self.download.received) / speed > LONG_S
-        )
 
     def _explicit(self) -> int:
         """Return the connections that the user chose; 0 lets the size decide."""

@@ -67,6 +67,7 @@ class OriginState:
         "extra",
         "failed",
         "first_byte_s",
+        "growth",
         "is_confirmed",
         "is_probing",
         "known_good",
@@ -102,6 +103,8 @@ class OriginState:
         """Open connections of its large files."""
         self.connection_limit = 0
         """Connections of its large files that bring something; 0 if not measured."""
+        self.growth = 1
+        """Times the connections that a file's size suggests; more were faster."""
         self.extra = 0
         """Those of them that are not the first connection of their file."""
         self.reserved = 0
@@ -144,8 +147,7 @@ class OriginState:
         """Failed attempts, including those that were retried."""
         self.last_error = ""
         """Message of the last failed attempt."""
-        self.protocol = ""
-        self.ranges = "unknown"
+        self.protocol, self.ranges = "", "unknown"
         """As in ``core.snapshot.OriginSnapshot``."""
 
     def refuses(self, now: float) -> bool:
