@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from typing import TYPE_CHECKING, Any
 
@@ -298,6 +299,34 @@ async def test_only_a_mirror_that_was_not_tried_yet_is_asked_at_once(
             waits = [e.wait_s for e in heard.drain() if isinstance(e, Retrying)]
     assert len(waits) == 3
     assert waits[0] == 0
+
+
+async def test_a_planned_attempt_is_one_of_those_that_are_left(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With several mirrors, and if attempts that made progress do not count."""
+    monkeypatch.setattr("tui.engine.download.retry.next_wait_s", lambda *_: 0.05)
+    async with ScriptedServer() as broken, ScriptedServer() as slow:
+        broken.add("/f", ResponseScript(status=500))
+        slow.add("/f", ResponseScript(BODY, cut_after=2_000_000, etag='"a"'))
+        async with start(retries=2, segments=1) as engine:
+            planned: dict[str, list[tuple[int, int]]] = {"one": [], "two": []}
+            engine.add([DownloadRequest((slow.url("/f"),), name="one")])
+            mirrors = (broken.url("/f"), broken.url("/f?2"))
+            engine.add([DownloadRequest(mirrors, name="two")])
+            idle = asyncio.create_task(engine.wait_idle())
+            while not idle.done():
+                for row in engine.rows([0, 1]):
+                    attempt = (row.attempt + 1, row.attempts_allowed)
+                    if row.state is S.WAITING and attempt not in planned[row.name]:
+                        planned[row.name].append(attempt)
+                await asyncio.sleep(0.001)
+            one, two = engine.rows([0, 1])
+    assert planned["one"] == [(n, n + 1) for n in range(2, 7)]
+    assert planned["two"][-1] == (6, 6)
+    assert {allowed for _, allowed in planned["two"]} == {6}
+    assert (one.state, two.state) == (S.DONE, S.FAILED)
+    assert (two.attempt, two.attempts_allowed) == (6, 6)
 
 
 async def test_too_long_a_wait_leads_to_the_next_mirror(

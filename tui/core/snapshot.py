@@ -44,6 +44,7 @@ class DownloadSnapshot(NamedTuple):
     """Open connections."""
     attempt: int
     attempts_allowed: int
+    """The number of the last attempt, as far as it is known now."""
     retry_in_s: float | None
     """Seconds to the next attempt while waiting."""
     status: int

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.core.download import (
+    ACTIVE,
     ENDED,
     TRANSITIONS,
     UNFINISHED,
@@ -347,7 +348,7 @@ class DownloadRegistry:
         }
 
     def row(
-        self, download: Download, now: float, attempts_allowed: int
+        self, download: Download, now: float, tries_per_url: int
     ) -> DownloadSnapshot:
         """Build the immutable view of one download at ``now`` (monotonic)."""
         job = self.jobs.get(download.id)
@@ -387,7 +388,7 @@ class DownloadRegistry:
             stalled_s=stalled_s,
             connections=connections,
             attempt=download.attempt,
-            attempts_allowed=attempts_allowed,
+            attempts_allowed=_attempts_allowed(download, job, tries_per_url),
             retry_in_s=retry_in_s,
             status=download.status,
             error=download.error,
@@ -408,6 +409,22 @@ class DownloadRegistry:
             download.attempt == 1 and download.started_at < self._opened_at
         )
         return 0.0 if was_broken else download.received / seconds
+
+
+def _attempts_allowed(download: Download, job: Job | None, tries_per_url: int) -> int:
+    """Return how many attempts there are if every further one fails at once.
+
+    Attempts that made progress, or that waited for another download's files, leave as
+    many as before; each further mirror has its own.
+    """
+    if job is None or download.state in ENDED:
+        return max(download.attempt, tries_per_url)
+    left = tries_per_url - job.failures - (download.state in ACTIVE)
+    dead, failures = job.dead_mirrors or (), job.mirror_failures or {}
+    for url in download.request.mirrors:
+        if url != download.url and url not in dead:
+            left += tries_per_url - failures.get(url, 0)
+    return download.attempt + max(0, left)
 
 
 def transfer_eta_s(running: RunningTransfer) -> float | None:
