@@ -148,6 +148,28 @@ def test_no_session_is_deleted_for_an_empty_one(sessions):
     assert [at for at, _ in sessions._newest_first()][1:] == [*range(KEPT - 1, 0, -1)]
 
 
+def test_a_session_that_is_deleted_leaves_no_log(sessions):
+    """SQLite leaves the log of a file that is no longer there."""
+    journal = sessions.begin()
+    journal.write([entry(0)], [], {})
+    journal.remove()
+    assert list(sessions.folder.iterdir()) == []
+
+
+def test_a_session_that_was_killed_before_it_started_leaves_no_file(sessions):
+    code = (
+        "import os, pathlib, sys\n"
+        "from tui.disk.state.sessions import Sessions\n"
+        "journal = Sessions(pathlib.Path(sys.argv[1])).begin()\n"
+        "os._exit(0)\n"
+    )
+    argv = [sys.executable, "-c", code, str(sessions.folder.parent)]
+    subprocess.run(argv, check=True)
+    assert list(sessions.folder.glob("*.session"))
+    assert sessions.last() == (None, 0.0, None)
+    assert list(sessions.folder.iterdir()) == []
+
+
 def test_a_session_that_cannot_begin_leaves_no_file(sessions, monkeypatch):
     """As on a full disk, where it is tried again every second."""
     path = left(sessions, 10)

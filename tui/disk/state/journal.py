@@ -371,14 +371,16 @@ class Journal:
                 database.close()
 
     def remove(self) -> None:
-        """Delete the file. It must be open, so that no other process uses it."""
+        """Delete the file, with its log.
+
+        It must be open, so that no other process uses it.
+        """
         assert self._database is not None
-        with suppress(OSError):
-            self.path.unlink()
+        self.delete()  # while it is locked
         self.close()
 
     def delete(self) -> None:
-        """Delete a file that could not be opened, with its log."""
+        """Delete the file, with its log; in particular one that cannot be opened."""
         for suffix in ("", "-wal", "-shm"):
             with suppress(OSError):
                 os.unlink(f"{self.path}{suffix}")
