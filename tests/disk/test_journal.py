@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -278,6 +279,123 @@ def test_invalid_rows_are_skipped_and_counted(journal):
     database.close()
     journal.open()
     assert journal.read(-1, 100) == ([entry(5)], 5, 5)
+
+
+def in_slices(journal, limit):
+    """Read everything, as a session does, but not without end."""
+    keys, reached, lost = [], -1, 0
+    for _ in range(1000):
+        entries, following, odd = journal.read(reached, limit)
+        if following == reached:
+            return keys, lost
+        keys += [entry.key for entry in entries]
+        reached, lost = following, lost + odd
+    pytest.fail("reading has no end")
+
+
+def spoiled(journal, change):
+    """Close a journal, change its bytes, and open it again."""
+    journal.close()
+    data = bytearray(journal.path.read_bytes())
+    change(data)
+    journal.path.write_bytes(data)
+    journal.open()
+    return journal
+
+
+def leaves(data):
+    """Return where the pages with entries begin."""
+    pages = range(4096, len(data), 4096)
+    return [at for at in pages if data[at] == 13 and b"example" in data[at : at + 4096]]
+
+
+def test_what_was_read_before_damage_is_not_lost(journal):
+    journal.write([entry(key) for key in range(200)], [], {})
+
+    def wipe(data):
+        at = leaves(data)[-1]
+        data[at : at + 4096] = b"\xff" * 4096
+
+    spoiled(journal, wipe)
+    found, reached = [], -1
+    for _ in range(3):
+        with suppress(JournalUnreadable):
+            entries, reached, odd = journal.read(reached, 1000)
+            found += [each.key for each in entries]
+            assert odd == 0
+    with pytest.raises(JournalUnreadable):
+        journal.read(reached, 1000)
+    assert found == list(range(len(found)))
+    assert 100 < len(found) < 200
+
+
+@pytest.mark.parametrize("limit", [7, 1000])
+def test_pages_in_a_wrong_order_are_damage(journal, limit):
+    """Rows come again then; a session was restored without end."""
+    journal.write([entry(key) for key in range(200)], [], {})
+
+    def repeat(data):
+        first, *_, last = leaves(data)
+        data[last : last + 4096] = data[first : first + 4096]
+
+    spoiled(journal, repeat)
+    try:
+        keys, lost = in_slices(journal, limit)
+    except JournalUnreadable:
+        return
+    assert keys == sorted(set(keys))
+    assert lost
+
+
+def test_an_entry_whose_text_is_damaged_is_skipped_alone(journal):
+    journal.write([entry(key, name=f"name{key}") for key in range(9)], [], {})
+
+    def garble(data):
+        at = data.index(b"name5")
+        data[at] = 0xFF
+
+    spoiled(journal, garble)
+    assert in_slices(journal, 100) == ([0, 1, 2, 3, 4, 6, 7, 8], 1)
+
+
+def test_values_of_other_types_are_damage_that_sqlite_does_not_see(journal):
+    journal.write(
+        [entry(key, name=f"n{key}", state=_S.DONE) for key in range(3)], [], {"a": 1}
+    )
+    journal.close()
+    database = sqlite3.connect(journal.path)
+    kept = database.execute("SELECT rowid, sql FROM sqlite_master").fetchall()
+    database.execute("PRAGMA writable_schema = ON")
+    database.execute(
+        "UPDATE sqlite_master SET"
+        " sql = replace(replace(sql, 'NOT NULL', ''), 'STRICT', '')"
+    )
+    database.commit()
+    database.close()
+    database = sqlite3.connect(journal.path)
+    database.execute("UPDATE downloads SET name = NULL WHERE key = 0")
+    database.execute("UPDATE downloads SET received = 'x' WHERE key = 1")
+    database.execute("UPDATE session SET value = NULL")
+    database.execute("PRAGMA writable_schema = ON")
+    database.executemany(
+        "UPDATE sqlite_master SET sql = ? WHERE rowid = ?",
+        [(sql, rowid) for rowid, sql in kept],
+    )
+    database.commit()
+    database.close()
+    journal.open()
+    assert journal.facts() == {}
+    assert in_slices(journal, 100) == ([2], 2)
+    assert [each.name for each in journal.finished(10)] == ["n2"]
+
+
+def test_damage_that_sqlite_cannot_name_is_damage(journal):
+    def garble(data):
+        # Before the schema; SQLite's message has it, and is not UTF-8 then.
+        data[data.index(b"CREATE TABLE downloads") - 55] = 0xBA
+
+    with pytest.raises(JournalUnreadable):
+        spoiled(journal, garble)
 
 
 def test_an_unwritable_location_is_an_error(tmp_path):

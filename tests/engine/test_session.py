@@ -437,6 +437,28 @@ async def test_the_readable_part_of_a_damaged_journal_is_restored_to_a_new_one(
         assert engine.restored.problem is None
 
 
+async def test_entries_that_a_damaged_journal_does_not_show_are_counted(
+    state, settings
+):
+    async with running(begin_session(settings, "")) as engine:
+        engine.pause_all()
+        engine.add(asked(*map(str, range(60))))
+        engine.cancel([59])
+        engine.remove([59])
+    (path,) = state.glob("*.session")
+    data = bytearray(path.read_bytes())
+    end = len(data) // 4096 * 4096
+    (at,) = [
+        at for at in range(0, end, 4096) if b"127.0.0.1:9/57" in data[at : at + 4096]
+    ]
+    data[at + 3000 : at + 4096] = bytes(1096)  # SQLite reads NULL
+    path.write_bytes(data)
+    async with running(last_session(Settings(), ())) as engine:
+        lost = 59 - len(rows(engine))
+        assert lost > 0
+        assert engine.restored.problem == Notice(NoticeCode.ENTRIES_LOST, (lost,))
+
+
 async def test_two_concurrent_sessions_are_separate(state, settings):
     async with running(begin_session(settings, "one")) as one:
         one.pause_all()

@@ -19,8 +19,10 @@ import os
 import sqlite3
 from contextlib import contextmanager, suppress
 from functools import cache, partial
-from itertools import chain
+from itertools import chain, takewhile
 from json.encoder import encode_basestring_ascii as _quoted
+from operator import contains, lt
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from tui.core.download import ENDED, DownloadState
@@ -33,7 +35,7 @@ from tui.core.text.sanitize import sanitize
 from tui.disk.errors import from_os_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tui.core.request import DownloadRequest
@@ -180,6 +182,8 @@ def entry_from(row: tuple[Any, ...]) -> JournalEntry | None:
     Args:
         row: the key, ``REQUEST_COLUMNS`` and ``PROGRESS_COLUMNS``.
     """
+    if not _are_types_of_columns(tuple(map(type, row))):
+        return None
     key, asked, withheld, state, queue_key, url, has_login, *rest = row
     try:
         request = request_from(json.loads(asked))
@@ -194,9 +198,32 @@ def entry_from(row: tuple[Any, ...]) -> JournalEntry | None:
         entry = JournalEntry._make(
             (key, request, _STATES[state], queue_key, url, *rest, missing, False)
         )
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        AttributeError,
+        RecursionError,
+    ):
         return None
     return entry if _has_valid_numbers(entry) else None
+
+
+@cache
+def _are_types_of_columns(types: tuple[type, ...]) -> bool:
+    """Return True if values of these types can be in a row of the intact file.
+
+    STRICT tables refuse others, but SQLite reads whatever a damaged file has.
+    """
+    return all(map(contains, _TYPES, types))
+
+
+def _text_or_bytes(value: bytes) -> str | bytes:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value
 
 
 def _url_of(text: str) -> str:
@@ -238,6 +265,15 @@ _TABLES = {
     if statement.strip()
 }
 _COLUMNS = ("key", *REQUEST_COLUMNS, *PROGRESS_COLUMNS)
+_FINISHED_TYPES = (int, str, str, str, int, float, float)
+_TEXT_OR_NULL: set[type] = {str, NoneType}
+_INTEGER_OR_NULL: set[type] = {int, NoneType}
+_TYPES: tuple[Container[type], ...] = (
+    *({int}, {str}, _TEXT_OR_NULL),  # key and REQUEST_COLUMNS
+    *({int}, {float}, _TEXT_OR_NULL, {int}, {str}, {str}),
+    *(_INTEGER_OR_NULL, {int}, {int}, {str}, {str}, {str}, {int}),
+    *(_INTEGER_OR_NULL, {float}, {float}),
+)
 ROWS = 50
 """Rows written by one statement. SQLite gives back the interpreter's lock once in each
 statement; with one row in each, a loop that is busy with downloads handed it over and
@@ -416,7 +452,7 @@ class Journal:
         facts = {}
         with self._converted_errors():
             for fact, value in self._rows("SELECT fact, value FROM session"):
-                with suppress(ValueError, RecursionError):
+                with suppress(ValueError, TypeError, RecursionError):
                     facts[fact] = json.loads(value)
         return facts
 
@@ -440,6 +476,22 @@ class Journal:
         """
         with self._converted_errors():
             (count,) = self._rows("SELECT count(*) FROM downloads").fetchone()
+            return int(count)
+
+    def count_kept(self) -> int:
+        """Return the number of entries that are not removed.
+
+        Damaged ones count, also those that SQLite does not find by their values.
+
+        Raises:
+            LocalError: the file cannot be read.
+        """
+        query = (
+            "SELECT (SELECT count(*) FROM downloads)"
+            " - (SELECT count(*) FROM downloads WHERE state < 0)"
+        )
+        with self._converted_errors():
+            (count,) = self._rows(query).fetchone()
             return int(count)
 
     def unfinished(self) -> int:
@@ -485,7 +537,11 @@ class Journal:
         )
         with self._converted_errors():
             rows = self._rows(query, (int(DownloadState.DONE), limit))
-            return [Finished._make(row)._replace(url=_url_of(row[3])) for row in rows]
+            return [
+                Finished._make(row)._replace(url=_url_of(row[3]))
+                for row in rows
+                if tuple(map(type, row)) == _FINISHED_TYPES
+            ]
 
     def forget(self, keys: Sequence[int]) -> int:
         """Delete entries; return how many.
@@ -508,15 +564,42 @@ class Journal:
 
         Returns:
             The entries, the last key that was read (``after`` at the end of the file),
-            and how many invalid rows were skipped.
+            and how many invalid rows were skipped. In a damaged file these may be only
+            the rows before the damage; the next call raises then.
 
         Raises:
+            JournalUnreadable: the file is damaged here.
             LocalError: the file cannot be read.
         """
-        with self._converted_errors():
-            rows = list(self._rows(_SELECT, (after, limit)))
+        rows = self._rows_after(after, limit)
+        keys = [after, *(row[0] for row in rows)]
+        in_order = 1 + sum(takewhile(bool, map(lt, keys, keys[1:])))
+        if in_order < len(keys):  # pages are mixed up: reading on might have no end
+            if in_order == 1:
+                raise self._unreadable("entries are not in their order")
+            del rows[in_order - 1 :]
         entries = [entry for entry in map(entry_from, rows) if entry is not None]
-        return entries, (rows[-1][0] if rows else after), len(rows) - len(entries)
+        return entries, keys[in_order - 1], len(rows) - len(entries)
+
+    def _rows_after(self, after: int, limit: int) -> list[tuple[Any, ...]]:
+        """Return the next rows, in a damaged file those that come before the damage."""
+        rows: list[tuple[Any, ...]] = []
+        with self._converted_errors():
+            try:
+                rows.extend(self._rows(_SELECT, (after, limit)))
+            except sqlite3.Error:
+                if not rows:
+                    rows = self._row_after(after)
+        return rows
+
+    def _row_after(self, after: int) -> list[tuple[Any, ...]]:
+        """Return the next row even if a text in it is not UTF-8."""
+        database = self._opened()
+        database.text_factory = _text_or_bytes
+        try:
+            return list(self._rows(_SELECT, (after, 1)))
+        finally:
+            database.text_factory = str
 
     def write(
         self,
@@ -567,7 +650,7 @@ class Journal:
     def _check_tables(self, database: sqlite3.Connection) -> None:
         """Check that the tables are as this version makes them.
 
-        They are STRICT, so that SQLite vouches for the types in every column.
+        They are STRICT, so that SQLite refuses other types in every column.
 
         Raises:
             JournalUnreadable: they are not.
@@ -575,10 +658,11 @@ class Journal:
         rows = database.execute("SELECT sql FROM sqlite_master WHERE type = 'table'")
         found = {" ".join(sql.split()) for (sql,) in rows}
         if not found >= _TABLES:
-            path = sanitize(str(self.path))
-            raise JournalUnreadable(
-                ErrorKind.DISK, f"journal {path!r} has other tables"
-            )
+            raise self._unreadable("it has other tables")
+
+    def _unreadable(self, reason: str) -> JournalUnreadable:
+        path = sanitize(str(self.path))
+        return JournalUnreadable(ErrorKind.DISK, f"journal {path!r}: {reason}")
 
     def _opened(self) -> sqlite3.Connection:
         if self._database is None:
@@ -615,6 +699,8 @@ class Journal:
             yield
         except sqlite3.Error as error:
             raise _from_sqlite_error(error, self.path) from error
+        except UnicodeDecodeError as error:  # in a message that quotes damaged text
+            raise self._unreadable("database disk image is malformed") from error
         except OSError as error:
             raise from_os_error(error, "open", str(self.path)) from error
 

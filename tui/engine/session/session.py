@@ -210,22 +210,22 @@ class SavedSession:
         return RestoredSession(self._used_at, counts, problem)
 
     async def _read(self) -> int:
-        """Restore all entries; return the number of invalid ones."""
+        """Restore all entries; return the number of those that are damaged."""
         journal_writer, context = self._journal_writer, self._context
         engine = self._engine
         assert journal_writer.journal is not None
         assert engine is not None
         assert context is not None
         paused = _paused_keys(self._facts)
-        reached, lost = -1, 0
+        reached, found = -1, 0
         while True:
             after = reached
-            entries, reached, odd = await journal_writer.in_thread(
+            entries, reached, _ = await journal_writer.in_thread(
                 journal_writer.journal.read, after, SLICE
             )
             if reached == after:
-                return lost
-            lost += odd
+                break
+            found += len(entries)
             first = len(context.registry.downloads)
             downloads = []
             missing = {}
@@ -245,6 +245,8 @@ class SavedSession:
             engine.add_restored(downloads, missing)
             self._restore_limits(downloads, entries)
             journal_writer.attach(first, [e.key for e in entries], reached)
+        kept = await journal_writer.in_thread(journal_writer.journal.count_kept)
+        return max(0, kept - found)
 
     def _with_secrets(self, entry: JournalEntry) -> JournalEntry:
         request = self._repeated.get(_key_of(entry.request))
