@@ -51,7 +51,7 @@ class Counts(NamedTuple):
 
     opened: int
     most: int
-    """Connections that were open at once."""
+    """Connections that clients had open at once."""
     refused: int
 
 
@@ -136,9 +136,18 @@ class Relay:
         except (ConnectionError, asyncio.IncompleteReadError):
             pass  # the client has gone
         finally:
+            self._note_closed(traffic)
+            writer.close()
+
+    def _note_closed(self, traffic: Traffic) -> None:
+        """Note that the client has closed a connection, or else that the server has.
+
+        The server hears of it later: a client that opens another connection meanwhile
+        does not have both.
+        """
+        if not traffic.closed_at:
             self._open -= 1
             traffic.closed_at = self._loop.time()
-            writer.close()
 
     async def _relay(
         self,
@@ -178,6 +187,7 @@ class Relay:
                 now = self._loop.time()
                 traffic.up.append(now)
                 pipe.write_at(now + half_s, data)
+        self._note_closed(traffic)
         self._loop.call_later(half_s + _TIMER_S, far.close)
 
     def reserve(self, nbytes: int) -> float:
