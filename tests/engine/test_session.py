@@ -136,6 +136,20 @@ async def test_running_downloads_resume_first_and_the_rest_in_order(state, setti
         assert [row.error for row in rows(second)] == [""] * 6
 
 
+async def test_what_waits_for_the_end_of_others_is_restored_queued(state, settings):
+    session = begin_session(settings, "")
+    async with running(session) as first:
+        first.pause_all()
+        first.add(asked("a", "b", "c"))
+        first.pause([0, 1])
+        session.set_aside([1])
+        assert states(first) == [_S.PAUSED, _S.PAUSED, _S.QUEUED]
+        # As after a kill: nothing resumes it.
+    async with running(last_session(Settings(), ())) as second:
+        second.pause_all()
+        assert states(second) == [_S.PAUSED, _S.QUEUED, _S.QUEUED]
+
+
 async def test_a_paused_queue_is_restored_paused_and_can_be_resumed(state, settings):
     async with running(begin_session(settings, "")) as first:
         first.pause_all()

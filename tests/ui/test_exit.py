@@ -117,6 +117,18 @@ async def test_finish_is_shown_and_escape_takes_it_back():
         assert board.app.return_value is None
 
 
+async def test_the_session_learns_what_is_paused_only_until_the_end():
+    told: list[set[int]] = []
+    async with dashboard() as board:
+        board.main.exit_flow.after = AfterExit(
+            set_aside=lambda ids: told.append({*ids})
+        )
+        await choose_finish(board)
+        assert told == [{QUEUED}]
+        await board.press("escape")
+        assert told == [{QUEUED}, set()]
+
+
 async def test_a_signal_while_finishing_keeps_what_waits_queued():
     service = some_downloads()
     async with dashboard(service) as board:

@@ -561,7 +561,12 @@ def _after_exit(session: SavedSession | None, hint: str) -> AfterExit:
 
     if session is None:
         return AfterExit(hint, has_session=False)
-    return AfterExit(hint, session.unsaved, hand_over=session.hand_over)
+    return AfterExit(
+        hint,
+        session.unsaved,
+        hand_over=session.hand_over,
+        set_aside=session.set_aside,
+    )
 
 
 def _import_dashboard() -> None:

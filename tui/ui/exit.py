@@ -12,7 +12,7 @@ from tui.core.rules.exit_status import INTERRUPTED
 from tui.ui.keys.keymap import key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from textual.screen import Screen
 
@@ -52,6 +52,9 @@ class AfterExit(NamedTuple):
     hand_over: Callable[[], str] | None = None
     """Lets the downloads continue in the background; returns why that is impossible, or
     "". ``None`` if there is nothing to continue."""
+    set_aside: Callable[[Collection[DownloadId]], None] | None = None
+    """Called with the downloads that are paused only so that nothing new starts: after
+    a kill of this process, the next run must find them queued."""
 
 
 class ExitHost(Protocol):
@@ -132,6 +135,11 @@ class ExitFlow:
         set_aside, self._set_aside = self._set_aside, None
         if set_aside:
             self._service.resume(set_aside)
+            self._note_set_aside(())
+
+    def _note_set_aside(self, ids: Collection[DownloadId]) -> None:
+        if self.after.set_aside is not None:
+            self.after.set_aside(ids)
 
     @property
     def is_finishing(self) -> bool:
@@ -218,6 +226,7 @@ class ExitFlow:
         service = self._service
         waiting = (DownloadState.QUEUED, DownloadState.WAITING)
         self._set_aside = service.pause(service.in_states(waiting))
+        self._note_set_aside(self._set_aside)
         self._host.notify(
             "Will quit when running downloads finish."
             f" Press {key_of('quit')} to quit now, {key_of('escape')} to stay."

@@ -14,6 +14,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tui.core.download import DownloadState
 from tui.core.errors import LocalError
 from tui.core.events import RunNotice
 from tui.core.notices import Notice, NoticeCode, encode_notice
@@ -94,6 +95,8 @@ class JournalWriter:
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
         self._watch: RegistryWatch | None = None
+        self.set_aside: frozenset[int] = frozenset()
+        """Paused downloads that are stored as queued (``SavedSession.set_aside``)."""
         self.trouble = ""
         """Why the last changes are not written; "" while they are."""
 
@@ -275,10 +278,13 @@ class JournalWriter:
         download: Download = context.registry.downloads[id]
         job = context.registry.jobs.get(id)
         limiter = job.limiter if job is not None else None
+        state = download.state
+        if state is DownloadState.PAUSED and id in self.set_aside:
+            state = DownloadState.QUEUED
         return JournalEntry(
             self._key(id),
             download.request,
-            download.state,
+            state,
             download.queue_key,
             download.url,
             download.name,

@@ -162,6 +162,13 @@ class SavedSession:
         present = len(self._context.registry.downloads)
         writer.expected = max(writer.expected, present) + number
 
+    def set_aside(self, ids: Iterable[int]) -> None:
+        """Save these downloads as queued while they are paused.
+
+        Call it in the same loop iteration in which they are paused or resumed.
+        """
+        self._journal_writer.set_aside = frozenset(ids)
+
     def hand_over(self) -> str:
         """Let a background process continue this session after its end.
 
