@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.core.diagnosis import NO_DIAGNOSIS
+from tui.core.download import DownloadState
 from tui.core.quick.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from tui.core.diagnosis import Diagnosis, QueueStatus
-    from tui.core.download import DownloadState
     from tui.core.notices import AutoReason, Notice, PauseReason
 
 
@@ -64,6 +64,15 @@ class DownloadSnapshot(NamedTuple):
     is_host_blocked: bool = False
     """A queued download waits because its host is left alone for a while: it sent
     Retry-After, or refused a whole burst."""
+
+    @property
+    def has_speed(self) -> bool:
+        """Return True if it runs and its speed is measured, which may be 0.
+
+        The body of a small file is usually complete before that.
+        """
+        is_measured = self.speed > 0 or self.connections > 0
+        return self.state is DownloadState.DOWNLOADING and is_measured
 
 
 class SegmentSnapshot(NamedTuple):

@@ -34,8 +34,8 @@ ATTEMPTS_KEPT = 8
 SUMMARIES_KEPT = 200
 """Ended transfers remembered over all downloads, for their details."""
 
-_SPEED_S = 0.1
-"""Shortest time over which the speed of a small file is a mean, in seconds."""
+_SPEED_S = 0.5
+"""Seconds for which the body of a small file has been read before it has a speed."""
 
 _DONE = DownloadState.DONE
 _UNCOUNTED = frozenset({DownloadState.FAILED, DownloadState.CANCELLED})
@@ -367,7 +367,8 @@ class DownloadRegistry:
             and job is not None
             and job.in_memory_since
         ):
-            speed = download.received / max(_SPEED_S, now - job.in_memory_since)
+            seconds = now - job.in_memory_since
+            speed = download.received / seconds if seconds >= _SPEED_S else 0.0
             if download.size and speed >= 1.0:
                 eta = max(0, download.size - download.received) / speed
         retry_in_s = None

@@ -154,7 +154,7 @@ class LiveRenderer:
 
 
 def _cells(row: DownloadSnapshot) -> tuple[Text | ProgressBar, ...]:
-    if row.state is DownloadState.DOWNLOADING:
+    if row.has_speed:
         speed, left = format_rate(row.speed), format_duration(row.eta_s)
     else:
         speed, left = row.state.word, ""

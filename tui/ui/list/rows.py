@@ -205,7 +205,8 @@ def status_text(row: DownloadSnapshot) -> tuple[str, str]:
     if state is _S.DOWNLOADING:
         if row.stalled_s >= STALLED_AFTER_S:
             return f"stalled {format_duration(row.stalled_s)}", "waiting"
-        return format_rate(row.speed), "text"
+        if row.has_speed:
+            return format_rate(row.speed), "text"
     if state is _S.WAITING and row.retry_in_s is not None:
         return f"retry {format_duration(row.retry_in_s)}", appearance.style
     if state is _S.DONE and row.has_checksum:
@@ -400,7 +401,7 @@ def _middle(
     eta = ""
     if row.state is _S.DONE and row.average and columns.status:
         return [*pieces, *_average(row, columns, status)]
-    if row.state is _S.DOWNLOADING:
+    if row.has_speed:
         eta = format_duration(row.eta_s)
         if speed is not None and style == "text":
             status, eta = speed
@@ -582,7 +583,7 @@ class RowWriter:
         if kept is not None and kept[0] == key and (self.ticks + row.id) % _ROW_TICKS:
             return kept[1]
         speed = None
-        if row.state is DownloadState.DOWNLOADING:
+        if row.has_speed:
             speed = self._figures.get(row.id)
             if speed is None:
                 speed = format_rate(row.speed), format_duration(row.eta_s)
