@@ -17,7 +17,9 @@ from tui.core.service import Deletion, KeepReason, Move
 from tui.demo.pattern import Pattern
 from tui.demo.script import RecordedRequest, ResponseScript
 from tui.disk.writer import DiskWriter
+from tui.engine import ticker
 from tui.engine.download.transfer import Checkpointer
+from tui.engine.scheduling.queue import HOST_CONNECTIONS
 from tui.net.response import Response
 
 if TYPE_CHECKING:
@@ -71,6 +73,33 @@ async def test_a_download_that_is_being_paused_opens_no_connection(
         await server.until(lambda: server.open_connections == 0)
         assert len(server.requests) == requests
         assert [o.extra for o in engine._context.queue.origins.values()] == [0]
+
+
+@pytest.mark.parametrize("is_resumed", [False, True])
+async def test_a_large_file_that_starts_later_gets_its_share_of_the_connections(
+    server: ScriptedServer,
+    start: Start,
+    monkeypatch: pytest.MonkeyPatch,
+    is_resumed: bool,
+) -> None:
+    monkeypatch.setattr(ticker, "TICK_S", 0.02)
+    for path in ("/first", "/later"):
+        script = ResponseScript(Pattern(70 << 20), etag='"v1"', rate=50_000)
+        server.add(path, script)
+
+    def connections() -> list[int]:
+        return [row.connections for row in engine.rows(ids)]
+
+    if is_resumed:
+        async with start(auto=True) as engine:
+            engine.add([request_for(server.url("/later"))])
+            await until(engine, lambda: engine.rows([0])[0].received > 100_000)
+    async with start(auto=True, concurrency=16) as engine:
+        ids = list(engine.add([request_for(server.url("/first"))]))
+        await until(engine, lambda: connections() == [HOST_CONNECTIONS])
+        ids += engine.add([request_for(server.url("/later"))])
+        half = HOST_CONNECTIONS // 2
+        await until(engine, lambda: connections() == [half, half])
 
 
 async def test_a_lower_concurrency_stops_no_running_download(

@@ -51,6 +51,8 @@ BYTES_PER_CONNECTION = 16 << 20
 """With a fixed concurrency: one connection per 16 MiB."""
 AUTO_CONNECTIONS = 4
 """Connections of a large file at most, with a fixed concurrency."""
+LASTS_S = 4.0
+"""A file that takes so many more seconds is worth moving a connection to or from."""
 THROTTLED_SPEED = 0.7
 """Share of the limit of its origin from which a transfer counts as throttled."""
 THROTTLED_SHARE = 0.3
@@ -141,6 +143,7 @@ class Transfer:
             TransientError: no connection makes progress; the part file is kept.
             FetchError: the file cannot be downloaded, or the disk failed.
         """
+        self._origin.large_files.append(self)
         try:
             with self._own_connection():
                 self._plan()
@@ -330,10 +333,53 @@ class Transfer:
         # busy, and a server should not see more connections than the user asked for.
         limits, queue = self._context.limits, self._context.queue
         spare = queue.spare_connections(self._origin)
-        if not limits.is_auto:
+        if limits.is_auto:
+            spare = self._fair(spare)
+        else:
             limit = limits.concurrency - self._context.registry.open_connections
             spare = max(0, min(limit, spare) if self._origin.learned_cap else limit)
         return max(1, min(self._most(), len(self._tasks) + 1 + spare))
+
+    def _fair(self, spare: int) -> int:
+        """Return how many more connections it may open if it shares them with others.
+
+        The large file of an origin that starts first opens all that are allowed. Later,
+        it gives them back one by one, until each has about as many.
+
+        Args:
+            spare: what the queue allows; negative if some have to be given back.
+        """
+        own, files = self.connections(), self._origin.large_files
+        is_small_share = spare == 0 and own <= 2
+        if spare < 0 or len(files) < 2 or is_small_share:
+            return spare
+        others = [
+            file.connections()
+            for file in files
+            if file is not self and file.could_use_another()
+        ]
+        if not others:
+            return spare
+        fewest = min(others)
+        if spare:
+            return -(-spare // (len(others) + 1)) if own <= fewest else 0
+        # Closing one costs what is on its way, which pays only over some seconds.
+        return -1 if own > fewest + 1 and self._lasts() else 0
+
+    def could_use_another(self) -> bool:
+        """Return True if one more connection would be of use to it."""
+        now = self._context.clock.monotonic()
+        idle = sum(1 for segment in self._tasks.values() if segment is None)
+        return (
+            not (self._is_finishing or self._is_stopped or self.refuses_ranges)
+            and not self._explicit()
+            and self._fatal is None
+            and self._retry_at <= now
+            and self.connections() < self._most()
+            and self._lasts()
+            and not self._is_throttled()
+            and self._scheduler.has_work_for(idle, now)
+        )
 
     def _most(self) -> int:
         """Return the connections that its size and its origin suggest."""
@@ -360,6 +406,15 @@ class Transfer:
         if change:
             self._reserved = count
             self._context.queue.reserve(self._origin, change)
+
+    def _lasts(self) -> bool:
+        """Return True if it takes more than a few seconds more."""
+        size, speed = self._info.size, self._fast.speed
+        return (
+            size is not None
+            and speed > 0
+            and (size - self.download.received) / speed > LASTS_S
+        )
 
     def _explicit(self) -> int:
         """Return the connections that the user chose; 0 lets the size decide."""
@@ -448,6 +503,7 @@ class Transfer:
         self._context.registry.keep_summary(self.download, self.summary())
         # Until the last checkpoint is saved, it counts as running and is adjusted.
         self._is_stopped = True
+        self._origin.large_files.remove(self)
         self._reserve(0)
         tasks = list(self._tasks)
         for task in tasks:

@@ -8,7 +8,7 @@ costs the same with 10 queued and with 100,000.
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tui.core.errors import ErrorKind
 from tui.core.rules.hosts import rule_for
@@ -47,6 +47,18 @@ def shows_overload(error: FetchError) -> bool:
     return error.status in SLOWING_STATUSES or error.kind is ErrorKind.REFUSED
 
 
+class LargeFile(Protocol):
+    """A running large file, as others of its origin see it."""
+
+    def connections(self) -> int:
+        """Return the number of its connections."""
+        ...
+
+    def could_use_another(self) -> bool:
+        """Return True if one more connection would be of use to it."""
+        ...
+
+
 class OriginState:
     """One origin: its queued downloads, its slots and what was learned about it.
 
@@ -71,6 +83,7 @@ class OriginState:
         "is_confirmed",
         "is_probing",
         "known_good",
+        "large_files",
         "last_error",
         "learned_cap",
         "medium",
@@ -105,16 +118,16 @@ class OriginState:
         """Connections of its large files that bring something; 0 if not measured."""
         self.growth = 1
         """Times the connections that a file's size suggests; more were faster."""
+        self.large_files: list[LargeFile] = []
+        """Its large files that are running, in the order in which they started."""
         self.extra = 0
-        """Those of them that are not the first connection of their file."""
+        """Those connections that are not the first connection of their file."""
         self.reserved = 0
         """Slots kept for more of them, as soon as downloads give some back."""
         self.first_byte_s = 0.0
         """Seconds from opening its first connection to the first response."""
-        self.small = 0
-        """Accepted responses whose file is small."""
-        self.medium = 0
-        """Accepted responses whose file is medium."""
+        self.small = self.medium = 0
+        """Accepted responses whose file is small, or medium."""
         self.ceiling = HOST_CONNECTIONS
         """Its slots while the concurrency is automatic, by the size of its files."""
         self.accepted = 0
