@@ -227,6 +227,32 @@ async def test_a_download_that_starts_over_shows_no_part_of_it(
         assert engine.detail(0).finished == ()
 
 
+async def test_no_time_passes_while_everything_is_paused(
+    server: ScriptedServer, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ticker, "TICK_S", 0.005)
+    server.add("/s", STUCK)
+    async with start(concurrency=1) as engine:
+        engine.add([request_for(server.url("/s")) for _ in range(3)])
+        await until(engine, lambda: engine.rows([0])[0].received)
+        engine.pause_all()
+        await until(engine, lambda: not engine.snapshot().active)
+        ticks: list[None] = []
+        sample = engine._ticker.meter.sample
+
+        def count(now: float, received: int) -> None:
+            ticks.append(None)
+            sample(now, received)
+
+        monkeypatch.setattr(engine._ticker.meter, "sample", count)
+        await until(engine, lambda: len(ticks) == 1)
+        elapsed_s = engine.snapshot().elapsed_s
+        await until(engine, lambda: len(ticks) == 5)
+        assert engine.snapshot().elapsed_s == elapsed_s
+        engine.resume_all()
+        await until(engine, lambda: engine.snapshot().elapsed_s > elapsed_s)
+
+
 async def test_pause_all_pauses_everything_and_resume_all_resumes_it(
     server: ScriptedServer, start: Start
 ) -> None:

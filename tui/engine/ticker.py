@@ -46,7 +46,7 @@ class Ticker:
         self._ticked_at = context.clock.monotonic()
         self.meter = TotalMeter(self._ticked_at)
         self.busy_s = 0.0
-        """Seconds in which something was running."""
+        """Seconds in which something was running or waited to be."""
         self.totals = RunTotals(context.registry, self.meter, lambda: workers.active)
 
     def start(self) -> None:
@@ -58,7 +58,7 @@ class Ticker:
 
     def close(self) -> None:
         """Stop ticking."""
-        if self._context.registry.pending or self._workers.active:
+        if self._is_busy:
             self.account_idle()
         self._is_closed = True
         if self._handle is not None:
@@ -66,6 +66,13 @@ class Ticker:
         if self._start_handle is not None:
             self._start_handle.cancel()
         self._lag.close()
+
+    @property
+    def _is_busy(self) -> bool:
+        """Return True if something runs, or is queued or waiting and not held back."""
+        workers = self._workers
+        is_pending = self._context.registry.pending and not workers.is_paused
+        return bool(workers.active or is_pending)
 
     def account_idle(self) -> None:
         """Count the time until now as busy: nothing is left to do before the next tick.
@@ -94,7 +101,8 @@ class Ticker:
         now = context.clock.monotonic()
         self._handle = None
         if registry.pending or self._workers.active:
-            self.busy_s += now - self._ticked_at
+            if self._is_busy:
+                self.busy_s += now - self._ticked_at
             self.start()
         self._ticked_at = now
         self.meter.sample(now, registry.fetched)
