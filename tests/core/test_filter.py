@@ -64,6 +64,7 @@ ROWS = [
         ("is:ended", [1, 5, 6]),
         ("is:unfinished -is:active", [2, 4]),
         ("is:connecting", [7]),
+        ("is:saving", [8]),
         ("is:retrying", [3]),
         ("host:cdn", [2, 3]),
         ("-host:example", []),

@@ -97,6 +97,22 @@ def test_states_are_distinguishable_without_color():
     assert all(cells(shown.glyph) == 1 for shown in looks)
 
 
+def test_a_file_without_a_checksum_is_saved_and_not_verified():
+    service = FakeService()
+    id = service.put("a.bin", _S.VERIFYING, size=10, received=10)
+    (row,) = service.rows([id])
+    checked = row._replace(has_checksum=True)
+    assert [status_text(each)[0] for each in (row, checked)] == ["saving", "verifying"]
+
+
+def test_the_state_has_space_for_the_most_connections():
+    service = FakeService()
+    id = service.put("a.bin", _S.DOWNLOADING, size=10)
+    (row,) = service.rows([id])
+    pieces = row_pieces(row._replace(connections=16), columns_for(200), spinner="|")
+    assert "downloading ×16 " in "".join(piece.text for piece in pieces)
+
+
 def test_ascii_mode_draws_ascii_only():
     service = every_state()
     for row in service.downloads:

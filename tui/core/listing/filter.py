@@ -67,6 +67,7 @@ _WORDS: dict[str, frozenset[DownloadState]] = {
     **{state.word: frozenset({state}) for state in DownloadState},
     "active": ACTIVE | {DownloadState.WAITING},
     "connecting": frozenset({DownloadState.PROBING}),
+    "saving": frozenset({DownloadState.VERIFYING}),
     "retrying": frozenset({DownloadState.WAITING}),
     "ended": ENDED,
     "unfinished": UNFINISHED,

@@ -21,6 +21,7 @@ from tui.ui.list.model import FinishedGroup
 from tui.ui.style.ascii import to_ascii
 from tui.ui.style.format import (
     appearance_of,
+    appearance_of_row,
     bar,
     cells,
     count,
@@ -46,7 +47,7 @@ STALLED_AFTER_S = 3.0
 """Time without data after which ``stalled 12s`` replaces the speed."""
 PREFIX = 3
 """Cells before the name: cursor, glyph, space."""
-_PERCENT, _STATUS, _ETA, _TRY, _STATE, _FINISHED = 5, 11, 6, 5, 14, 8
+_PERCENT, _STATUS, _ETA, _TRY, _STATE, _FINISHED = 5, 11, 6, 5, 15, 8
 _SIZE = 0
 """In a layout: the width of a size, which depends on the units."""
 _MARGIN = 1
@@ -201,7 +202,7 @@ def heading(columns: Columns, query: DownloadQuery) -> list[tuple[str, SortKey |
 def status_text(row: DownloadSnapshot) -> tuple[str, str]:
     """Return the speed or the state of a row, at most 11 cells, and its style."""
     state = row.state
-    appearance = appearance_of(state)
+    appearance = appearance_of_row(row)
     if state is _S.DOWNLOADING:
         if row.stalled_s >= STALLED_AFTER_S:
             return f"stalled {format_duration(row.stalled_s)}", "waiting"
@@ -242,7 +243,7 @@ def _note(row: DownloadSnapshot, columns: Columns) -> str:
     """Return the note on a finished row, after its state unless a column shows it."""
     word = status_text(row)[0]
     note = notice_text(row.note)
-    is_shown = columns.state and word == appearance_of(row.state).word
+    is_shown = columns.state and word == appearance_of_row(row).word
     return note if is_shown else f"{word}: {note}"
 
 
@@ -302,7 +303,7 @@ def row_pieces(
         is_marked: whether the user marked it.
         is_ascii: draw glyphs and bars with characters below 0x80.
     """
-    appearance = appearance_of(row.state)
+    appearance = appearance_of_row(row)
     is_active = row.state in ACTIVE
     glyph = appearance.ascii_glyph if is_ascii else appearance.glyph
     if is_active:
@@ -396,7 +397,7 @@ def _middle(
     if columns.bar:
         pieces = [Piece("  ", "text"), *_bar_pieces(row, columns.bar, is_ascii)]
     status, style = status_text(row)
-    if columns.state and status == appearance_of(row.state).word:
+    if columns.state and status == appearance_of_row(row).word:
         status = ""  # the state column shows it
     eta = ""
     if row.state is _S.DONE and row.average and columns.status:

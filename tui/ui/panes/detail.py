@@ -12,7 +12,12 @@ from tui.ui.keys.keymap import key_of
 from tui.ui.panes.detail_lines import pane_lines
 from tui.ui.panes.pane import Line, Pane, Span, justify, line_width
 from tui.ui.panes.segment_map import map_lines
-from tui.ui.style.format import appearance_of, done_fraction, middle_ellipsis, percent
+from tui.ui.style.format import (
+    appearance_of_row,
+    done_fraction,
+    middle_ellipsis,
+    percent,
+)
 
 if TYPE_CHECKING:
     from tui.core.snapshot import DetailSnapshot
@@ -80,7 +85,7 @@ class DetailPane(Pane):
                 Span("no download under the cursor", "dim"),
             ]
         row = self._detail.row
-        appearance = appearance_of(row.state)
+        appearance = appearance_of_row(row)
         glyph = appearance.ascii_glyph if self.is_ascii else appearance.glyph
         left = [Span(" sel  ", "title")]
         if row.size:

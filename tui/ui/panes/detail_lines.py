@@ -15,7 +15,7 @@ from tui.ui.panes.pane import Line, Span, justify, line_width
 from tui.ui.panes.plot import spark
 from tui.ui.panes.segment_map import map_lines
 from tui.ui.style.format import (
-    appearance_of,
+    appearance_of_row,
     cells,
     count,
     done_fraction,
@@ -44,7 +44,7 @@ _CHECKSUM_STYLES = {"ok": "done", "mismatch": "failed", "pending": "dim"}
 def state_line(detail: DetailSnapshot, width: int, is_ascii: bool = False) -> Line:
     """Return state, fraction done, and when the next attempt is or what limits it."""
     row = detail.row
-    appearance = appearance_of(row.state)
+    appearance = appearance_of_row(row)
     glyph = appearance.ascii_glyph if is_ascii else appearance.glyph
     dot = "-" if is_ascii else "·"
     left = [Span(f"{glyph} {appearance.word}", appearance.style)]

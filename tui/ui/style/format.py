@@ -47,9 +47,22 @@ _APPEARANCES: dict[DownloadState, Appearance] = {
 }
 
 
+_SAVING = _APPEARANCES[_S.VERIFYING]._replace(word="saving")
+
+
 def appearance_of(state: DownloadState) -> Appearance:
     """Return the glyphs, the word and the style name of a state."""
     return _APPEARANCES[state]
+
+
+def appearance_of_row(row: DownloadSnapshot) -> Appearance:
+    """Return the appearance of a row's state.
+
+    Without a checksum there is nothing to verify: the file is synced and renamed.
+    """
+    if row.state is _S.VERIFYING and not row.has_checksum:
+        return _SAVING
+    return _APPEARANCES[row.state]
 
 
 def cells(text: str) -> int:
