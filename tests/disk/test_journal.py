@@ -389,6 +389,14 @@ def test_values_of_other_types_are_damage_that_sqlite_does_not_see(journal):
     assert [each.name for each in journal.finished(10)] == ["n2"]
 
 
+@pytest.mark.parametrize("at", [1e300, -1e300, 9e999])
+def test_a_time_that_cannot_be_shown_is_damage(journal, at):
+    done = [entry(key, state=_S.DONE) for key in range(2)]
+    journal.write([done[0], done[1]._replace(finished_at=at)], [], {})
+    assert in_slices(journal, 100) == ([0], 1)
+    assert [each.key for each in journal.finished(10)] == [0]
+
+
 def test_damage_that_sqlite_cannot_name_is_damage(journal):
     def garble(data):
         # Before the schema; SQLite's message has it, and is not UTF-8 then.

@@ -669,6 +669,9 @@ WRONG_VALUES = [
     "rate_limit = -1",
     "place = 9e999",
     "started_at = 9e999",
+    "started_at = 1e300",
+    "finished_at = 1e300",
+    "finished_at = -1",
 ]
 
 

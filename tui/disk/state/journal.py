@@ -238,10 +238,16 @@ def _url_of(text: str) -> str:
 
 def _has_valid_numbers(entry: JournalEntry) -> bool:
     sizes = (entry.size or 0, entry.received, entry.segments, entry.rate_limit or 0)
-    times = (entry.queue_key, entry.started_at, entry.finished_at)
-    return min(sizes) >= 0 and all(map(math.isfinite, times))
+    return (
+        min(sizes) >= 0
+        and math.isfinite(entry.queue_key)
+        and 0 <= entry.started_at <= _LAST_TIME
+        and 0 <= entry.finished_at <= _LAST_TIME
+    )
 
 
+_LAST_TIME = 253_402_300_799
+"""The end of the year 9999; the clock of a system can show no later one."""
 VERSION = 1
 _BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
@@ -533,6 +539,8 @@ class Journal:
         query = (
             "SELECT key, name, directory, coalesce(url, asked), received, started_at,"
             " finished_at FROM downloads WHERE state = ?"
+            f" AND started_at BETWEEN 0 AND {_LAST_TIME}"
+            f" AND finished_at BETWEEN 0 AND {_LAST_TIME}"
             " ORDER BY finished_at DESC LIMIT ?"
         )
         with self._converted_errors():
