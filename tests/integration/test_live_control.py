@@ -100,6 +100,14 @@ async def test_a_large_file_that_starts_later_gets_its_share_of_the_connections(
         ids += engine.add([request_for(server.url("/later"))])
         half = HOST_CONNECTIONS // 2
         await until(engine, lambda: connections() == [half, half])
+        await server.until(
+            lambda: sum(not one.ended for one in server.requests) == HOST_CONNECTIONS
+        )
+        requests = len(server.requests)
+        (origin,) = engine._context.queue.origins.values()
+        origin.connection_limit = HOST_CONNECTIONS - 4
+        await until(engine, lambda: connections() == [half - 2, half - 2])
+        assert len(server.requests) == requests, "none was moved"
 
 
 async def test_a_lower_concurrency_stops_no_running_download(

@@ -350,9 +350,11 @@ class Transfer:
             spare: what the queue allows; negative if some have to be given back.
         """
         own, files = self.connections(), self._origin.large_files
-        is_small_share = spare == 0 and own <= 2
-        if spare < 0 or len(files) < 2 or is_small_share:
+        if len(files) < 2 or (spare == 0 and own <= 2):
             return spare
+        if spare < 0:
+            rest = self._origin.connections + spare
+            return -min(-spare, max(0, own - rest // len(files)))
         others = [
             file.connections()
             for file in files
