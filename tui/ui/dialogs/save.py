@@ -33,7 +33,7 @@ _FORMATS = {
     ListFormat.JSON: ("JSON", "a list of objects"),
     ListFormat.JSON_LINES: ("JSON Lines", "one object per line"),
 }
-_HINT = "Passwords and headers with secrets are omitted."
+_HINT = "Passwords and secrets are left out."
 
 
 class SaveChoice(NamedTuple):
