@@ -43,6 +43,9 @@ class Lender(Stream):
         self.at += len(chunk)
         return chunk or None
 
+    def limit_reads(self, nbytes: int | None) -> None:
+        """Ignored: each read brings 100 bytes."""
+
     def lease(self) -> SocketLease | None:
         if self.at >= len(self.body):
             return None

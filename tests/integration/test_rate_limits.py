@@ -74,6 +74,31 @@ async def test_every_byte_of_files_of_every_size_is_charged(
             assert charged[rate] == fetched
 
 
+@pytest.mark.parametrize("where", ["all", "one", "host"])
+async def test_bytes_come_evenly_however_low_the_limit_is(
+    server: ScriptedServer, start: Start, where: str
+) -> None:
+    """Not half a MiB on each connection at once, followed by seconds without any."""
+    rate, segments = 400_000, 4
+    url = server.add("/x", ResponseScript(Pattern(20_000_000, 1), etag='"1"'))
+    hosts = (HostRule("127.0.0.1", rate_limit=rate),) if where == "host" else ()
+    total = rate if where == "all" else None
+    async with start(segments=segments, hosts=hosts, rate_limit=total) as engine:
+        engine.pause_all()
+        engine.add([request_for(url)])
+        if where == "one":
+            engine.set_rate_limit(rate, 0)
+        engine.resume_all()
+        await until(engine, lambda: engine.rows([0])[0].received > 0)
+        began = asyncio.get_running_loop().time()
+        await asyncio.sleep(1.0)
+        received = engine.rows([0])[0].received
+        seconds = asyncio.get_running_loop().time() - began
+    # The read that brings a head may bring 64 KiB.
+    assert received <= rate * (seconds + 0.1) + segments * (64 << 10)
+    assert received >= 0.8 * rate * seconds
+
+
 async def test_a_limit_that_is_set_meanwhile_counts_from_then_on(
     server: ScriptedServer, start: Start, charged: dict[int | None, int]
 ) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 BURST_S = 0.1
 """Seconds of unused rate that are saved up. Enough to make up for a late loop, too
 little to show as a spike or to exceed the rate by 5% over 10 s."""
+LEAST_READ_BYTES = 16 << 10
+"""Smaller reads cost more than they smooth."""
 MIN_SLEEP_S = 0.005
 """Shorter sleeps cost more than they gain; the tokens that accrue meanwhile let the
 next callers pass at once."""
@@ -194,6 +196,17 @@ class OriginLimiters:
         elif rate is not None:
             self._limiters[origin] = Limiter(rate, self._clock)
             self.is_used = True
+
+
+def read_bytes(rate: int | None, connections: int = 1) -> int | None:
+    """Return how much a connection should read at a time under a rate limit.
+
+    Bytes are charged when they have arrived, so that a read of 5 s at the rate would
+    come at once and be followed by 5 s without any, on each connection.
+    """
+    if rate is None:
+        return None
+    return max(LEAST_READ_BYTES, int(rate * BURST_S) // max(1, connections))
 
 
 def _checked(rate: int | None) -> int | None:

@@ -10,6 +10,7 @@ from tui.core.errors import ErrorKind, TransientError
 from tui.core.rules.secret_headers import may_be_secret
 from tui.core.text.sanitize import sanitize
 from tui.net.errors import stalled
+from tui.net.limiter import read_bytes
 from tui.net.url import host_port
 
 if TYPE_CHECKING:
@@ -147,6 +148,13 @@ class Response:
     read_unlimited = read
     """As ``read``, but without waiting for ``limiter``; the caller does that."""
 
+    def limit_reads(self, nbytes: int | None) -> None:
+        """Let at most so many bytes arrive until the next chunk is read.
+
+        ``None`` for the usual number. With HTTP/2 it changes nothing.
+        """
+        self._raw.limit_reads(nbytes)
+
     def read_rest_nowait(self) -> list[Chunk] | None:
         """Return the rest of the body if all of it has arrived; else use ``read``."""
         if self._is_closed or self._is_complete:
@@ -209,8 +217,16 @@ class RateLimitedResponse(Response):
         """Wait for the next chunk, and until the limit allows it; never a stall."""
         chunk = await super().read()
         if chunk is not None:
+            self.limit_reads(None)
             await self.limiter.take(len(chunk))
         return chunk
+
+    def limit_reads(self, nbytes: int | None) -> None:
+        """Let no more arrive than the limit of the origin suggests, either."""
+        own = read_bytes(self.limiter.rate)
+        if own is not None and (nbytes is None or own < nbytes):
+            nbytes = own
+        super().limit_reads(nbytes)
 
     def read_rest_nowait(self) -> list[Chunk] | None:
         """Return ``None``: every chunk has to wait for the limit."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tui.disk.direct_copy import MAX_COPY_BYTES
 from tui.engine.metrics.wait_times import Wait, Waits
+from tui.net.limiter import read_bytes
 
 if TYPE_CHECKING:
     from tui.disk.direct_copy import DirectCopy
@@ -103,7 +104,7 @@ class SegmentReader:
                     if not is_whole and monotonic() - began_at < FAST_FILL_S:
                         is_whole = await self._copy_directly(response, segment)
                 if job.limiter is not None or not context.limiter.is_unlimited:
-                    await self._throttle(size)
+                    await self._throttle(response, size)
                 if is_whole:
                     return rest
         finally:
@@ -193,13 +194,14 @@ class SegmentReader:
         await copier.run(self._part, segment.at, nbytes, lease.source, on_done)
         return copied
 
-    async def _throttle(self, size: int) -> None:
+    async def _throttle(self, response: Response, size: int) -> None:
         """Wait until ``size`` more bytes are allowed, for this download and for all.
 
         Also called for the last chunk, which may be all of the file.
         """
         context = self._context
         monotonic = context.clock.monotonic
+        self._limit_reads(response)
         self.waits.begin(Wait.LIMITER, monotonic())
         try:
             if not context.limiter.is_unlimited:
@@ -209,3 +211,12 @@ class SegmentReader:
                 await own.take(size)
         finally:
             self.waits.end(Wait.LIMITER, monotonic())
+            self._limit_reads(response)
+
+    def _limit_reads(self, response: Response) -> None:
+        """Let little arrive at a time under a low limit, as much as usual without."""
+        context = self._context
+        own = self._job.limiter
+        rates = [context.limiter.rate, own.rate if own is not None else None]
+        rate = min((rate for rate in rates if rate is not None), default=None)
+        response.limit_reads(read_bytes(rate, context.registry.open_connections))

@@ -96,6 +96,13 @@ class RawResponse(ABC):
         """
         return None
 
+    def limit_reads(self, nbytes: int | None) -> None:  # noqa: B027  # optional
+        """Let at most so many bytes arrive until the next chunk is read.
+
+        ``None`` for the usual number. A rate limit delays the reader of bytes that have
+        arrived already.
+        """
+
     @abstractmethod
     def fields(self) -> list[tuple[str, str]]:
         """Return all headers, decoded as in ``values``."""

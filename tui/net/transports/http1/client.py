@@ -337,6 +337,11 @@ class Http1Response(RawResponse):
         self.content_length = head.content_length
         self.header_map = head.header_map
 
+    def limit_reads(self, nbytes: int | None) -> None:
+        """Let at most so many bytes arrive until the next chunk is read."""
+        if self._connection is not None:
+            self._connection.read_limit = nbytes
+
     def read_rest_nowait(self) -> list[Chunk] | None:
         """Return the rest of the body if all of it has arrived."""
         return None if self._connection is None else self._connection.read_rest_nowait()

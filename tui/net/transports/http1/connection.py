@@ -75,6 +75,7 @@ class Connection(asyncio.BufferedProtocol):
         "has_no_data",
         "idle_since",
         "is_open",
+        "read_limit",
         "tls",
     )
 
@@ -129,6 +130,8 @@ class Connection(asyncio.BufferedProtocol):
         self.is_open = False
         self.has_no_data = True
         """Nothing of the current response has arrived."""
+        self.read_limit: int | None = None
+        """Bytes to read at a time until ``read_chunk``, if not the usual number."""
         self.idle_since = 0.0
         """By the loop's clock."""
 
@@ -143,7 +146,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
         """Return the buffer for the next bytes."""
-        return self._budget.buffer(is_head=self._head is None)
+        buffer = self._budget.buffer(is_head=self._head is None)
+        # A slice beyond the end is the buffer.
+        return buffer if self.read_limit is None else buffer[: self.read_limit]
 
     def buffer_updated(self, nbytes: int) -> None:
         """Process the bytes that were read into the buffer."""
@@ -172,7 +177,7 @@ class Connection(asyncio.BufferedProtocol):
             if not waiter.done():
                 waiter.set_result(None)
         if (
-            self._buffered >= self._budget.pause_bytes
+            self._buffered >= (self.read_limit or self._budget.pause_bytes)
             or self._budget.is_spent
             or self._undecoded
             # The file is still being created; until then a lease remains possible.
@@ -240,6 +245,7 @@ class Connection(asyncio.BufferedProtocol):
             await self._wait()
         chunk = self._queue.popleft()
         self._buffered -= len(chunk)
+        self.read_limit = None
         return chunk
 
     def read_rest_nowait(self) -> list[Chunk] | None:
@@ -292,6 +298,7 @@ class Connection(asyncio.BufferedProtocol):
             return False
         self._queue.clear()
         self._buffered = 0
+        self.read_limit = None
         self._head = self._chunked = None
         self._interim_bytes = 0
         self._is_busy = self._is_complete = False
