@@ -165,6 +165,23 @@ async def test_exit_when_done_waits_for_downloads_that_are_still_being_added():
         assert board.app.return_value == 0
 
 
+async def test_exit_when_done_prepares_no_frame_that_nobody_sees(monkeypatch):
+    service = FakeService()
+    id = service.put("last.bin", DownloadState.DOWNLOADING, size=10, received=5)
+    async with dashboard(service, exit_when_done=True) as board:
+        refreshed = []
+        monkeypatch.setattr(
+            board.main.refresh_scheduler, "tick", lambda **_: refreshed.append(1)
+        )
+        await board.tick()
+        assert refreshed
+        refreshed.clear()
+        service.finish(id)
+        await board.tick()
+        assert board.app.return_value == 0
+        assert not refreshed
+
+
 async def test_exit_when_done_waits_while_a_download_is_paused():
     service = ended(_S.DONE, _S.PAUSED)
     async with dashboard(service, exit_when_done=True) as board:

@@ -9,6 +9,7 @@ from tests.ui.dashboards import dashboard, some_downloads
 from tui.core.download import DownloadState
 from tui.ui.app import DashboardApp
 from tui.ui.bars.filter_bar import FilterBar
+from tui.ui.poller import EnginePoller
 from tui.ui.ui_state import UIState
 
 
@@ -67,3 +68,27 @@ async def test_handlers_of_keys_are_loaded_by_the_first_key():
         assert board.main.used_actions is None
         await board.press("j")
         assert board.main.used_actions is board.main.actions
+
+
+async def test_a_session_that_is_restored_at_once_is_drawn_once(monkeypatch):
+    polls = []
+    poll = EnginePoller.poll
+
+    def record(poller):
+        polls.append(1)
+        return poll(poller)
+
+    async def restore() -> str:
+        return ""
+
+    monkeypatch.setattr(EnginePoller, "poll", record)
+    monkeypatch.setattr("tui.ui.poller.FRAME_S", 60.0)
+    monkeypatch.setattr("tui.ui.poller.IDLE_FRAME_S", 60.0)
+    app = DashboardApp(some_downloads())
+    app.main.add_queue.restore = restore
+    async with app.run_test() as pilot:
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert len(polls) == 1
+        app.main.add_queue._show_restored()  # as its timer does after a moment
+        assert len(polls) == 1

@@ -188,11 +188,12 @@ class AddQueue:
         if self.restore is not None:
             self._pending += 1
             self._host.run_in_background(self._restore, group="add")
-        self.add(requests)
+        if requests or self.restore is None:
+            self.add(requests)
 
     async def _restore(self) -> None:
         assert self.restore is not None
-        self._host.set_timer(_FIRST_ROWS_S, self._host.show_new_rows)
+        self._host.set_timer(_FIRST_ROWS_S, self._show_restored)
         try:
             message = await self.restore()
             self._has_restored = bool(message)
@@ -202,6 +203,11 @@ class AddQueue:
         if message:
             self._host.notify(message)
         self._finish()
+
+    def _show_restored(self) -> None:
+        """Show the first rows of a session that takes long to restore."""
+        if self.restore is not None:
+            self._host.show_new_rows()
 
     def add(
         self,

@@ -278,8 +278,7 @@ class MainScreen(Screen[None]):
         if message:
             self.notify(message, severity="warning")
         requests, self._requests = self._requests, ()
-        self.add_queue.begin(requests)
-        self.tick()
+        self.add_queue.begin(requests)  # shows the first rows, which starts the ticks
         load = partial(asyncio.to_thread, _load_for_keys)
         self.set_timer(_LOAD_AFTER_S, partial(self.run_in_background, load))
 
@@ -302,13 +301,15 @@ class MainScreen(Screen[None]):
         if self.application.has_lost_terminal:
             self.exit_flow.quit()
             return
+        is_all_added = self.add_queue.is_all_added
+        self.exit_flow.check(is_all_added=is_all_added)
+        if self.app._exit:
+            return  # nobody would see this frame, which takes 5 ms
         self._notifications.log(events)
         self.header.is_quitting = self.exit_flow.is_finishing
         if not self.application.is_terminal_behind:
             self.refresh_scheduler.tick(has_events=bool(events))
-        is_all_added = self.add_queue.is_all_added
         self._notifications.show(events, is_all_added=is_all_added)
-        self.exit_flow.check(is_all_added=is_all_added)
         interval = self.poller.interval(is_covered=self.app.screen is not self)
         self.messages.tick()
         self.application.update_title(self.poller.snapshot)
