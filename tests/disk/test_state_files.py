@@ -103,3 +103,9 @@ def test_damaged_and_empty_lines_are_skipped(tmp_path):
     path = tmp_path / "ledger"
     path.write_bytes(b'\n1\n\n{"a":\n\xff\xfe\n2\n')
     assert [*read_lines(path)] == [1, 2]
+
+
+def test_a_line_that_is_nested_too_deeply_is_skipped(tmp_path):
+    path = tmp_path / "ledger"
+    path.write_bytes(b"\n1\n" + b"[" * 100_000 + b"\n2\n")
+    assert [*read_lines(path)] == [1, 2]

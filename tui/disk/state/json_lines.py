@@ -50,6 +50,6 @@ def read_lines(path: Path) -> Iterator[Any]:
                 continue
             try:
                 value = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             yield value
