@@ -406,6 +406,29 @@ def test_damage_that_sqlite_cannot_name_is_damage(journal):
         spoiled(journal, garble)
 
 
+def test_a_schema_stored_as_bytes_is_read(journal):
+    journal.write([entry(0)], [], {})
+
+    def retype(data):
+        # The last type in the header of the row: one less is bytes of that length.
+        data[data.index(b"tabledownloadsdownloads") - 1] -= 1
+
+    assert in_slices(spoiled(journal, retype), 10) == ([0], 0)
+
+
+@pytest.mark.parametrize("text", [b"broken", b"garbled"])
+def test_a_fact_whose_text_is_damaged_is_left_out_alone(journal, text):
+    facts = {"first": 1, "broken": 2, "other": "garbled", "last": 3}
+    journal.write([], [], facts)
+
+    def garble(data):
+        data[data.index(text, 4096)] = 0xFF
+
+    spoiled(journal, garble)
+    assert {"first": 1, "last": 3}.items() <= journal.facts().items()
+    assert len(journal.facts()) == 3
+
+
 def test_an_unwritable_location_is_an_error(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(LocalError) as caught:

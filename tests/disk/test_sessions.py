@@ -102,6 +102,27 @@ def test_a_damaged_session_is_set_aside_and_reported(sessions):
     assert sessions.last() == (None, 0.0, None)
 
 
+@pytest.mark.parametrize("value", [0x00, 0x20, 0x58, 0x80, 0xC3, 0xFF])
+def test_damage_in_the_schema_is_set_aside(sessions, value):
+    path = left(sessions, 10)
+    intact = path.read_bytes()
+    at = intact.index(b"state INTEGER")
+    path.write_bytes(intact[:at] + bytes([value]) + intact[at + 1 :])
+    assert sessions.last().notice.code is NoticeCode.LAST_SESSION_SET_ASIDE
+    assert sessions.last() == (None, 0.0, None)
+
+
+def test_a_damaged_fact_does_not_keep_a_session_from_being_restored(sessions):
+    path = left(sessions, 10)
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"/data", b"/\xffata"))
+    last = sessions.last("/data")
+    assert last == (None, 0.0, None)
+    last = sessions.last()
+    assert last.journal is not None
+    last.journal.close()
+
+
 def test_a_session_of_a_newer_version_is_kept_and_reported(sessions, monkeypatch):
     monkeypatch.setattr("tui.disk.state.journal.VERSION", 2)
     path = left(sessions, 10)

@@ -266,7 +266,7 @@ CREATE TABLE IF NOT EXISTS session (
 ) STRICT;
 """
 _TABLES = {
-    " ".join(statement.replace("IF NOT EXISTS ", "").split())
+    " ".join(statement.replace("IF NOT EXISTS ", "").split()).encode()
     for statement in _SCHEMA.split(";")
     if statement.strip()
 }
@@ -456,9 +456,11 @@ class Journal:
             LocalError: the file cannot be read.
         """
         facts = {}
-        with self._converted_errors():
+        with self._converted_errors(), self._damaged_text_as_bytes():
             for fact, value in self._rows("SELECT fact, value FROM session"):
-                with suppress(ValueError, TypeError, RecursionError):
+                if type(fact) is not str or type(value) is not str:
+                    continue
+                with suppress(ValueError, RecursionError):
                     facts[fact] = json.loads(value)
         return facts
 
@@ -602,10 +604,16 @@ class Journal:
 
     def _row_after(self, after: int) -> list[tuple[Any, ...]]:
         """Return the next row even if a text in it is not UTF-8."""
+        with self._damaged_text_as_bytes():
+            return list(self._rows(_SELECT, (after, 1)))
+
+    @contextmanager
+    def _damaged_text_as_bytes(self) -> Iterator[None]:
+        """Let rows contain bytes where a text is not UTF-8, instead of failing."""
         database = self._opened()
         database.text_factory = _text_or_bytes
         try:
-            return list(self._rows(_SELECT, (after, 1)))
+            yield
         finally:
             database.text_factory = str
 
@@ -663,8 +671,12 @@ class Journal:
         Raises:
             JournalUnreadable: they are not.
         """
-        rows = database.execute("SELECT sql FROM sqlite_master WHERE type = 'table'")
-        found = {" ".join(sql.split()) for (sql,) in rows}
+        # As bytes, because damaged text may not be UTF-8.
+        rows = database.execute(
+            "SELECT CAST(sql AS BLOB) FROM sqlite_master"
+            " WHERE type = 'table' AND sql IS NOT NULL"
+        )
+        found = {b" ".join(sql.split()) for (sql,) in rows}
         if not found >= _TABLES:
             raise self._unreadable("it has other tables")
 
