@@ -103,6 +103,33 @@ def test_set_keeps_comments_and_unset_removes_keys(config_file):
     assert "cancel" not in config_file.read_text()
 
 
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("line_end", ["\r\n", "\n"])
+def test_set_and_unset_keep_line_ends_and_the_byte_order_mark(
+    config_file, mark, line_end
+):
+    before = '# mine\nretries = 3\n# segments = 4\n\n[keys]\nhelp = """\\\n  f1"""\n'
+    config_file.write_bytes(mark + before.replace("\n", line_end).encode())
+    output_of("set", "retries", "7")  # in its line
+    output_of("set", "segments", "2")  # in a commented line
+    output_of("set", "limit-rate", "1M")  # in a new line
+    output_of("set", "on-done", "true")  # in a new table
+    output_of("set", "keys.cancel", "x")  # in a table
+    output_of("unset", "keys.help")
+    data = config_file.read_bytes()
+    assert data.startswith(mark + b"# mine")
+    assert data.count(b"\xef\xbb\xbf") == bool(mark)
+    assert data.count(line_end.encode()) == data.count(b"\n") > 8
+    assert data.count(b"\r") == data.count(b"\r\n")
+    assert tomllib.loads(data.decode("utf-8-sig")) == {
+        "retries": 7,
+        "segments": 2,
+        "limit-rate": "1M",
+        "hooks": {"on-done": ["true"]},
+        "keys": {"cancel": ["x"]},
+    }
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

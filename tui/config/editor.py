@@ -25,6 +25,7 @@ import os
 import re
 import time
 import tomllib
+from codecs import BOM_UTF8
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -138,6 +139,8 @@ class ConfigFile:
     def save(self) -> None:
         """Apply the changes to the file as it is now on disk; keep all else in it.
 
+        New lines end as those of the file do, if it has one kind of line ends.
+
         Blocks while another fetchtui saves its changes.
 
         Raises:
@@ -151,10 +154,17 @@ class ConfigFile:
     def _apply_changes(self) -> None:
         data = _bytes_of(self.path)
         self._read(data)
+        mark = BOM_UTF8 if data.startswith(BOM_UTF8) else b""
         text = data.decode("utf-8-sig") or _HEAD
+        # A value over several lines has the same line ends; TOML reads all as "\n".
+        is_crlf = 0 < text.count("\n") == text.count("\r\n")
+        if is_crlf:
+            text = text.replace("\r\n", "\n")
         for key, value in self._changes.items():
             text = _write_key(text, key, value)
-        written = text.encode()
+        if is_crlf:
+            text = text.replace("\n", "\r\n")
+        written = mark + text.encode()
         after = read_document(written, shown_path(self.path))
         if after.problems and not after.text:
             raise ConfigError(after.problems)
