@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 
@@ -412,3 +413,81 @@ def test_an_invalid_proxy_is_reported_at_startup(proxy: str, reason: str) -> Non
     assert caught.value.kind == "proxy"
     assert str(caught.value).startswith("proxy: ")
     assert "hunter2" not in str(caught.value)
+
+
+LONG = "ä" * 128
+"""256 bytes, one more than a SOCKS5 proxy can get (RFC 1929)."""
+
+
+@pytest.mark.parametrize(
+    ("settings", "environ", "expected"),
+    [
+        (
+            Settings(proxy=f"socks5://{quote(LONG)}:hunter2@h"),
+            {},
+            "proxy: the user name is longer than 255 bytes",
+        ),
+        (
+            Settings(hosts=(HostRule("a.example", proxy=f"socks5h://me:{LONG}@h"),)),
+            {},
+            "proxy for a.example: the password is longer than 255 bytes",
+        ),
+        (
+            Settings(),
+            {"all_proxy": f"socks5://me:{LONG}@h"},
+            "all_proxy: the password is longer than 255 bytes",
+        ),
+        (
+            Settings(proxy="socks5://h", proxy_login=Login("me", "env:PASSWORD")),
+            {"PASSWORD": LONG},
+            "proxy-password-from: the password is longer than 255 bytes",
+        ),
+        (
+            Settings(proxy="socks5://h", proxy_login=Login("me", f"text:{LONG}")),
+            {},
+            "proxy or proxy-user: the password is longer than 255 bytes",
+        ),
+        (
+            Settings(proxy_login=Login(LONG, "env:PASSWORD")),
+            {"https_proxy": "socks5h://h", "PASSWORD": "hunter2"},
+            "proxy-user: the user name is longer than 255 bytes",
+        ),
+    ],
+)
+def test_a_login_too_long_for_socks_is_reported_at_startup(
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
+    environ: dict[str, str],
+    expected: str,
+) -> None:
+    """It was cut, which no proxy accepts."""
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+
+    async def make() -> None:
+        HttpSession(settings)
+
+    with pytest.raises(LocalError) as caught:
+        asyncio.run(make())
+    assert caught.value.kind == "proxy"
+    assert str(caught.value).startswith(expected)
+    assert "ä" not in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+async def test_the_longest_socks_login_is_sent_whole(
+    server: ScriptedServer, plain: str, backend: str
+) -> None:
+    user, password = "u" * 255, "p" * 255
+    async with SocksServer(login=(user, password)) as proxy:
+        settings = Settings(
+            http_backend=backend,
+            proxy=f"socks5h://127.0.0.1:{proxy.port}",
+            proxy_login=Login(user, f"text:{password}"),
+        )
+        assert await fetch_by(settings, plain) == b"file"
+
+
+async def test_a_long_login_for_an_http_proxy_is_fine() -> None:
+    session = HttpSession(Settings(proxy=f"http://{quote(LONG)}:{quote(LONG)}@h"))
+    await session.close()

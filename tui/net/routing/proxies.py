@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 DIRECT = "direct"
 """The setting for no proxy."""
 SCHEMES = ("http", "https", "socks5", "socks5h")
+_SOCKS_LOGIN_BYTES = 255
+"""Maximum size of a user name or a password for a SOCKS5 proxy (RFC 1929)."""
 _DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
 
@@ -90,7 +92,7 @@ class ProxyResolver:
             password: of that login.
 
         Raises:
-            LocalError: ``proxy``, one of them is invalid.
+            LocalError: ``proxy``, one of them is invalid, or its login is too long.
         """
         self._rules = tuple(rule for rule in settings.hosts if rule.proxy)
         self._by_rule = {
@@ -110,6 +112,13 @@ class ProxyResolver:
                 scheme: _with_login(proxy, user, password)
                 for scheme, proxy in self._by_scheme.items()
             }
+            login = settings.proxy_login
+            sources = "proxy-user", "proxy-password-from"
+            if login is not None and login.secret.startswith("text:"):
+                # As ``NAME:PASSWORD``, or taken out of the address.
+                sources = ("proxy or proxy-user",) * 2
+            for proxy in self._by_scheme.values():
+                _check_login(proxy, *sources)
 
     @property
     def is_same_for_all(self) -> bool:
@@ -178,7 +187,9 @@ def parse_proxy(text: str, source: str) -> Proxy | None:
         raise _bad(source, "the port must be between 1 and 65535")
     user, _, password = login.partition(":")
     number = int(port) if port else _DEFAULT_PORTS[scheme]
-    return Proxy(scheme, host.lower(), number, unquote(user), unquote(password))
+    proxy = Proxy(scheme, host.lower(), number, unquote(user), unquote(password))
+    _check_login(proxy, source, source)
+    return proxy
 
 
 def bypasses_proxy(authority: str, scheme: str, exceptions: list[str]) -> bool:
@@ -220,6 +231,28 @@ def _with_login(proxy: Proxy | None, user: str, password: str) -> Proxy | None:
     if proxy is None or proxy.password or proxy.user not in ("", user):
         return proxy
     return proxy._replace(user=user, password=password)
+
+
+def _check_login(proxy: Proxy | None, user_source: str, password_source: str) -> None:
+    """Check that a login fits: SOCKS5 has one byte for each length (RFC 1929).
+
+    Args:
+        proxy: with its login.
+        user_source: the setting or variable that its user comes from.
+        password_source: the one of its password.
+
+    Raises:
+        LocalError: ``proxy``; the message contains no credentials.
+    """
+    if proxy is None or not proxy.is_socks:
+        return
+    most = _SOCKS_LOGIN_BYTES
+    if len(proxy.user.encode(errors="surrogatepass")) > most:
+        reason = f"the user name is longer than {most} bytes, the most for SOCKS5"
+        raise _bad(user_source, reason)
+    if len(proxy.password.encode(errors="surrogatepass")) > most:
+        reason = f"the password is longer than {most} bytes, the most for SOCKS5"
+        raise _bad(password_source, reason)
 
 
 def _bad(source: str, reason: str) -> LocalError:

@@ -136,7 +136,8 @@ async def connect_through_socks(
     if chosen == _NO_ACCEPTABLE_METHOD:
         raise errors.proxy_auth(proxy.label, has_credentials=proxy.has_login)
     if chosen == _PASSWORD:
-        user, password = proxy.user.encode()[:255], proxy.password.encode()[:255]
+        # Their lengths were checked when the settings were read.
+        user, password = proxy.user.encode(), proxy.password.encode()
         await stream.send(
             bytes((_LOGIN_VERSION, len(user)))
             + user
