@@ -16,6 +16,7 @@ from tui.core.request import (
     Checksum,
     check_url,
     origin_of,
+    with_login_of,
     without_login,
     without_logins,
 )
@@ -215,3 +216,17 @@ def test_a_text_loses_the_logins_of_all_urls():
     text = "http://u:p@h/a failed, https://v@g/b?of=http://w:p@g did not: a@b"
     bare = "http://h/a failed, https://g/b?of=http://g did not: a@b"
     assert without_logins(text) == bare
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ("http://me:pw@h/a", "http://me:pw@h/b?c"),
+        ("http://me:pw@h?mail=x@y", "http://me:pw@h/b?c"),
+        ("http://me:pw@H:80#x@y", "http://me:pw@h/b?c"),
+        ("http://h?mail=x@y", "http://h/b?c"),
+        ("http://me:pw@other/a", "http://h/b?c"),
+    ],
+)
+def test_a_login_of_the_same_origin_is_taken_over(known: str, expected: str) -> None:
+    assert with_login_of("http://h/b?c", [known]) == expected

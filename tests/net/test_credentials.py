@@ -152,6 +152,21 @@ def test_the_most_specific_of_equal_headers_is_sent() -> None:
     )
 
 
+@pytest.mark.parametrize("end", ["?mail=me@there", "#me@there", "?a=/b@c", "/d?e@f"])
+async def test_an_at_sign_behind_the_host_is_no_login(
+    server: ScriptedServer, end: str
+) -> None:
+    """A URL without a path lost the login of the run."""
+    server.scripts["/"] = server.scripts["/d"] = ResponseScript(body=b"file")
+    session = HttpSession(Settings(login=Login("me", "text:mine")))
+    url = f"http://127.0.0.1:{server.port}{end}"
+    headers = session.headers_for(url, (), is_named=True)
+    assert await fetch(session, GetRequest(url, headers)) == b"file"
+    await session.close()
+    (asked,) = server.requests
+    assert asked.headers["authorization"] == basic("me", "mine")
+
+
 def test_a_header_or_userinfo_takes_precedence_over_every_login(netrc: Path) -> None:
     credentials = Credentials(Settings(login=Login("me", "text:mine"), netrc=netrc))
     given = (("authorization", "Custom x"),)

@@ -230,9 +230,10 @@ def with_login_of(url: str, known: Iterable[str]) -> str:
     origin = origin_of(url)
     for other in known:
         if origin_of(other) == origin and without_login(other) != other:
-            login = other.partition("://")[2].partition("/")[0].rpartition("@")[0]
+            match = _LOGIN.match(other)
+            assert match is not None
             scheme, separator, rest = url.partition("://")
-            return f"{scheme}{separator}{login}@{rest}"
+            return f"{scheme}{separator}{match[0][len(match[1]) :]}{rest}"
     return url
 
 

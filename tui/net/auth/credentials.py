@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui.core.errors import ErrorKind, LocalError
-from tui.core.request import ANY_LOGIN, DIGEST_LOGIN, origin_of
+from tui.core.request import ANY_LOGIN, DIGEST_LOGIN, origin_of, without_login
 from tui.core.rules.hosts import names_a_host, rule_for, split_port
 from tui.core.settings import Scheme
 from tui.core.text.sanitize import sanitize
@@ -92,7 +92,7 @@ class Credentials:
         if self.is_empty:
             return _merged(self._headers, headers)
         general = self._by_origin(origin_of(url), True)
-        if "@" in url.partition("://")[2].partition("/")[0]:
+        if "@" in url and without_login(url) != url:
             # The URL has its own credentials.
             general = _without_login(general)
         return _merged(general, headers)
