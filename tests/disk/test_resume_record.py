@@ -44,6 +44,12 @@ async def test_a_record_round_trips(tmp_path, folder, part):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x.part", "x.part.json"]
 
 
+def test_a_record_without_a_weak_tag_is_as_before():
+    assert b'etag"' not in serialize(record())
+    tagged = record(validator="Tue, 01 Oct 2024 10:00:00 GMT", etag='W/"1"')
+    assert parse(serialize(tagged)) == tagged
+
+
 async def test_a_record_has_no_secrets_but_matches_its_url(tmp_path, folder, part):
     save_record(folder, "x", record())
     text = (tmp_path / "x.part.json").read_text()
@@ -95,6 +101,7 @@ def test_a_record_with_a_flipped_bit_is_not_trusted():
         {"size": True},
         {"size": 100.0},
         {"validator": None},
+        {"etag": 7},
         {"checksum": 7},
         {"saved_at": None},
     ],

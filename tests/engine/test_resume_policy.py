@@ -362,3 +362,22 @@ def test_a_206_is_compared_with_the_validator_of_the_bytes_before_it(
     said: ResourceInfo, validator: str, result: ValidatorCheck
 ) -> None:
     assert check_validator(said, validator) is result
+
+
+@pytest.mark.parametrize(
+    ("said", "etag", "result"),
+    [
+        ('W/"1"', 'W/"1"', ValidatorCheck.SAME),
+        ('"1"', 'W/"1"', ValidatorCheck.SAME),
+        ("", 'W/"1"', ValidatorCheck.SAME),
+        ('W/"1"', "", ValidatorCheck.SAME),
+        ('W/"2"', 'W/"1"', ValidatorCheck.MISSING),
+        ('"2"', 'W/"1"', ValidatorCheck.MISSING),
+    ],
+)
+def test_a_tag_contradicts_a_date(said: str, etag: str, result: ValidatorCheck) -> None:
+    dated = info(validator=DATE, etag=said, last_modified=DATE)
+    assert check_validator(dated, DATE, etag) is result
+    found = part(replace(HALF, validator=DATE, etag=etag))
+    is_resumable = resumable_record(found, a_download().request, dated) is not None
+    assert is_resumable is (result is ValidatorCheck.SAME)

@@ -307,6 +307,8 @@ def forgets_conditions(seen: RecordedRequest) -> None:
 
 
 NEW = Pattern(3_000_000, seed=99)
+DATED_BIG = ResponseScript(BIG, last_modified=OLD_DATE, headers=DATED)
+DATED_NEW = replace(DATED_BIG, body=NEW)
 
 
 @pytest.mark.parametrize(
@@ -326,8 +328,12 @@ NEW = Pattern(3_000_000, seed=99)
             ResponseScript(BIG, etag='"v1"'),
             ResponseScript(Pattern(3_500_000, seed=9), etag='"v1"'),
         ),
+        (
+            replace(DATED_BIG, etag='W/"v1"'),
+            replace(DATED_NEW, etag='W/"v2"'),
+        ),
     ],
-    ids=["etag", "weak etag", "date", "date without clock", "size alone"],
+    ids=["etag", "weak etag", "date", "date without clock", "size alone", "same date"],
 )
 @pytest.mark.parametrize("segments", [1, 4])
 async def test_a_changed_file_is_never_joined_though_if_range_is_ignored(
@@ -597,6 +603,65 @@ async def test_an_old_date_proves_it_where_the_etag_is_weak(
     assert row.state is S.DONE
     assert digest(tmp_path / "out/x.bin") == BIG.sha256()
     assert server.requests[1].headers["if-range"] == OLD_DATE
+
+
+async def test_ranges_of_two_files_with_the_same_date_are_not_joined(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    new = Pattern(LARGE.size, seed=77)
+    common: dict[str, Any] = {
+        "last_modified": OLD_DATE,
+        "headers": DATED,
+        "rate": 9_000_000,
+        "answer": forgets_conditions,
+    }
+    changed = ResponseScript(new, etag='W/"v2"', **common)
+    script = ResponseScript(
+        LARGE, etag='W/"v1"', change_after=1, changed=changed, **common
+    )
+    row = await fetch(start, server, script, segments=4)
+    assert row.state is S.DONE, row.error
+    assert digest(tmp_path / "out/x.bin") == LARGE.sha256()
+
+
+async def test_servers_with_tags_of_their_own_behind_one_address_cost_no_file(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    """The first response is of one file, whatever the others state."""
+    script = in_turn(
+        replace(DATED_FILE, etag='W/"first"'), replace(DATED_FILE, etag='W/"other"')
+    )
+    row = await fetch(start, server, script, segments=4, retries=0)
+    assert row.state is S.DONE, row.error
+    assert digest(tmp_path / "out/x.bin") == LARGE.sha256()
+
+
+@pytest.mark.parametrize(
+    ("later", "is_continued"),
+    [('W/"v1"', True), (None, True), ('W/"v2"', False), ('"v2"', False)],
+)
+async def test_a_run_continues_under_a_date_unless_the_tag_is_another(
+    server: ScriptedServer,
+    start: Start,
+    tmp_path: Path,
+    later: str | None,
+    is_continued: bool,
+) -> None:
+    common: dict[str, Any] = {
+        "last_modified": OLD_DATE,
+        "headers": DATED,
+        "answer": forgets_conditions,
+    }
+    cut = ResponseScript(BIG, etag='W/"v1"', cut_after=2_000_000, **common)
+    row = await fetch(start, server, cut, retries=0)
+    assert row.state is S.FAILED
+    body = BIG if is_continued else NEW
+    server.requests.clear()
+    row = await fetch(start, server, ResponseScript(body, etag=later, **common))
+    assert row.state is S.DONE, row.error
+    assert digest(tmp_path / "out/x.bin") == body.sha256()
+    assert server.requests[0].range is not None
+    assert len(server.requests) == 1 + (not is_continued)
 
 
 # -- other places and other times ------------------------------------------------------

@@ -112,6 +112,45 @@ async def test_what_only_one_mirror_can_continue_is_continued_there(
     assert digest(tmp_path / "out/f") == BODY.sha256()
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "is_continued"),
+    [
+        ('W/"a"', 'W/"b"', False),
+        ('W/"a"', 'W/"a"', True),
+        ('W/"a"', None, True),
+        (None, None, True),
+        ('"a"', '"b"', False),
+        ('"a"', '"a"', True),
+    ],
+)
+async def test_another_mirror_continues_only_under_a_date_that_no_tag_contradicts(
+    server: ScriptedServer,
+    start: Start,
+    tmp_path: Path,
+    first: str | None,
+    second: str | None,
+    is_continued: bool,
+) -> None:
+    body = BODY if is_continued else Pattern(BODY.size, seed=99)
+    common: dict[str, Any] = {
+        "last_modified": "Tue, 01 Oct 2024 10:00:00 GMT",
+        "headers": {"Date": "Wed, 30 Oct 2024 10:00:00 GMT"},
+    }
+    async with ScriptedServer() as other:
+        gone = ResponseScript(status=404)
+        cut = ResponseScript(BODY, etag=first, cut_after=8_000_000, **common)
+        server.add("/f", ResponseScript(status=404, first=[cut, gone]))
+        other.add("/f", ResponseScript(body, etag=second, **common))
+        async with start(segments=1) as engine:
+            row = await ended(engine, (server.url("/f"), other.url("/f")))
+            assert row.state is S.DONE, row.error
+        if is_continued:
+            (seen,) = other.requests
+            assert seen.range is not None
+            assert seen.range[0] > 7_000_000
+    assert digest(tmp_path / "out/f") == body.sha256()
+
+
 @pytest.mark.parametrize("status", [404, 503])
 async def test_a_mirror_that_ends_half_way_is_left(
     server: ScriptedServer, start: Start, tmp_path: Path, status: int

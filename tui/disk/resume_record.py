@@ -44,6 +44,9 @@ class ResumeRecord:
     url: str
     validator: str
     """Strong ETag (with its quotes) or HTTP date; "" if the server sent none."""
+    etag: str = ""
+    """The ETag, usually a weak one, beside a date as validator; "" for none. Another
+    one contradicts the date."""
     size: int | None
     """Bytes of the whole file; ``None`` while unknown."""
     ranges: tuple[tuple[int, int], ...] = ()
@@ -220,8 +223,9 @@ def remove_records(directory: SafeDir, name: str) -> None:
 def serialize(record: ResumeRecord) -> bytes:
     """Return the record as it is stored."""
     values = {name: getattr(record, name) for name in _FIELDS}
-    if not record.coding:
-        del values["coding"]  # almost always
+    for name in ("coding", "etag"):
+        if not values[name]:
+            del values[name]  # almost always; and older versions read the record
     body = _ENCODER.encode(values)
     digest = _digest(body.encode())
     return f'{{"fetchtui": {body}, "sha256": "{digest}"}}\n'.encode()
@@ -244,6 +248,7 @@ def parse(data: bytes) -> ResumeRecord | None:
 _TYPES: dict[str, tuple[type, ...]] = {
     "url": (str,),
     "validator": (str,),
+    "etag": (str,),
     "size": (int, type(None)),
     "checksum": (str,),
     "coding": (str,),

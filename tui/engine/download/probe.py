@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 
 from tui.core.errors import PermanentError
 from tui.engine.download.request import request_headers
-from tui.engine.download.resume_policy import ValidatorCheck, check_validator, gaps_of
+from tui.engine.download.resume_policy import (
+    ValidatorCheck,
+    check_validator,
+    gaps_of,
+    is_same_file,
+)
 from tui.net.request import GetRequest
 from tui.net.resource import read_resource_info
 
@@ -157,17 +162,19 @@ def _read_info(
         return None
     if not request.if_range:
         return info._replace(size=record.size)
-    if check_validator(info, request.if_range) is not ValidatorCheck.SAME:
+    check = check_validator(info, request.if_range, record.etag)
+    if check is not ValidatorCheck.SAME:
         return None
     # The record that is written from now on must be as good as this one.
-    return info._replace(size=record.size, validator=record.validator)
+    return info._replace(
+        size=record.size,
+        validator=record.validator,
+        etag=record.etag or info.etag,
+    )
 
 
 def _fills(record: ResumeRecord, info: ResourceInfo) -> bool:
     """Return True if a body from the beginning fills the gaps of a record."""
     return (
-        bool(gaps_of(record))
-        and bool(record.validator)
-        and (record.validator, record.size) == (info.validator, info.size)
-        and record.coding == info.coding
+        bool(gaps_of(record)) and bool(record.validator) and is_same_file(record, info)
     )

@@ -229,7 +229,7 @@ def resumable_record(
     """Return the record to continue from, if it can be continued.
 
     Continuing needs a proof that the bytes are of the same file: the validator now, or
-    the same checksum at the end.
+    the same checksum at the end (see ``is_same_file``).
 
     Args:
         found: the files on disk.
@@ -243,13 +243,27 @@ def resumable_record(
     has_proof = checksum is not None and record.checksum == str(checksum)
     if record.size is None or not (record.validator or has_proof):
         return None
-    if info is not None and (
-        record.validator != info.validator
-        or record.size != info.size
-        or record.coding != info.coding
-    ):
+    if info is not None and not is_same_file(record, info):
         return None
     return record
+
+
+def is_same_file(record: ResumeRecord, info: ResourceInfo) -> bool:
+    """Return True if a response states the file that a record describes.
+
+    Validator, size and coding have to be the same. This also holds for another mirror.
+    The list promises that it has the same bytes; the only question is whether both have
+    the same version, and mirrors that copy a file with its date agree on tag or date
+    just then. Where both have tags, strong or weak, these have to agree as well, on the
+    same server and on another one: a date that a tag contradicts proves nothing. Tags
+    of unrelated servers differ for the same bytes, too; that costs a download from the
+    start, and never mixes two files.
+    """
+    return (
+        (record.validator, record.size) == (info.validator, info.size)
+        and record.coding == info.coding
+        and not _do_tags_differ(record.etag, info.etag)
+    )
 
 
 class ValidatorCheck(Enum):
@@ -259,10 +273,12 @@ class ValidatorCheck(Enum):
     OTHER = auto()
     """It is of another file."""
     MISSING = auto()
-    """It does not say which file it is of."""
+    """It does not prove which file it is of."""
 
 
-def check_validator(info: ResourceInfo, validator: str) -> ValidatorCheck:
+def check_validator(
+    info: ResourceInfo, validator: str, etag: str = ""
+) -> ValidatorCheck:
     """Compare a 206 with the validator of the bytes that it continues.
 
     Many servers honor Range and ignore If-Range, so the 206 alone proves nothing. It
@@ -272,6 +288,8 @@ def check_validator(info: ResourceInfo, validator: str) -> ValidatorCheck:
     Args:
         info: what the 206 says.
         validator: of the earlier response; "" if that had none.
+        etag: of that response as well, if it had one: beside a date as validator, weak
+            tags still distinguish two files that have the same date.
     """
     if not validator:
         return ValidatorCheck.SAME
@@ -284,6 +302,9 @@ def check_validator(info: ResourceInfo, validator: str) -> ValidatorCheck:
     # response was old enough.
     stated = info.etag if is_tag else info.last_modified
     if stated == validator:
+        if not is_tag and _do_tags_differ(etag, info.etag):
+            # Another file of the same date, or another server behind the address.
+            return ValidatorCheck.MISSING
         return ValidatorCheck.SAME
     # A weak tag proves nothing, but only another one shows that the file is another.
     if not stated or (is_tag and stated == f"W/{validator}"):
@@ -297,9 +318,16 @@ def may_be_same(first: ResourceInfo, later: ResourceInfo) -> bool:
     Returns:
         False if they state different files. True proves nothing.
     """
-    tags = [info.etag.removeprefix("W/") for info in (first, later)]
-    dates = [info.last_modified for info in (first, later)]
-    return not any(all(pair) and pair[0] != pair[1] for pair in (tags, dates))
+    if _do_tags_differ(first.etag, later.etag):
+        return False
+    dates = {first.last_modified, later.last_modified} - {""}
+    return len(dates) < 2
+
+
+def _do_tags_differ(first: str, later: str) -> bool:
+    """Return True if there are two ETags, and not of the same file, weak or not."""
+    tags = {first.removeprefix("W/"), later.removeprefix("W/")} - {""}
+    return len(tags) > 1
 
 
 def _ignore_later_file(

@@ -398,7 +398,9 @@ class RangeOpener:
         origin = self._context.queue.origin_state(origin_of(url))
         try:
             info = read_resource_info(response, request)
-            check = check_validator(info, validator)
+            check = check_validator(
+                info, validator, known.etag if known is not None else ""
+            )
             if known is not None and not validator and not may_be_same(known, info):
                 check = ValidatorCheck.OTHER
             if check is ValidatorCheck.OTHER:

@@ -618,6 +618,7 @@ def record_of(download: Download, info: ResourceInfo) -> ResumeRecord:
     return ResumeRecord(
         url=download.url,
         validator=info.validator,
+        etag="" if info.validator in ("", info.etag) else info.etag,
         size=info.size,
         checksum="" if checksum is None else str(checksum),
         coding=info.coding,
