@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.conftest import request_for, until
+from tests.support.stream_server import StreamServer
 from tui.core.diagnosis import LimitCause
 from tui.core.download import DownloadState as S
 from tui.demo.script import ResponseScript
 
 if TYPE_CHECKING:
+    import asyncio
+
     from tests.integration.conftest import Start
     from tui.demo.server import ScriptedServer
 
@@ -62,3 +65,30 @@ async def test_retry_ends_a_wait_and_unblocks_the_host(
         assert not engine.rows([1])[0].is_host_blocked
         await engine.wait_idle()
         assert [row.state for row in engine.rows([0, 1])] == [S.DONE, S.DONE]
+
+
+async def test_a_proxy_that_asks_to_wait_is_not_asked_by_the_next_download(
+    start: Start,
+) -> None:
+    asked = 0
+
+    async def refuse(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        nonlocal asked
+        await reader.readuntil(b"\r\n\r\n")
+        asked += 1
+        writer.write(b"HTTP/1.1 503 Busy\r\nRetry-After: 1800\r\n\r\n")
+        await writer.drain()
+
+    async with StreamServer(refuse) as proxy:
+        settings = {"proxy": f"http://127.0.0.1:{proxy.port}", "concurrency": 1}
+        async with start(**settings, per_host=1) as engine:
+            urls = [f"https://far.example/{name}" for name in "xy"]
+            engine.add([request_for(url) for url in urls])
+            await until(engine, lambda: engine.rows([0])[0].state is S.WAITING)
+            waiting, queued = engine.rows([0, 1])
+            assert 1700 < (waiting.retry_in_s or 0) <= 1800
+            assert queued.state is S.QUEUED
+            assert queued.is_host_blocked
+            assert asked == 1

@@ -330,6 +330,40 @@ async def test_what_a_proxy_refuses_is_not_asked_of_it_again(
     assert address in str(error)
 
 
+@pytest.mark.parametrize(
+    ("status", "headers", "wait_s"),
+    [
+        (503, "Retry-After: 120", 120.0),
+        (429, "retry-after: 7", 7.0),
+        (
+            503,
+            "Date: Mon, 02 Nov 2026 10:00:00 GMT\r\n"
+            "Retry-After: Mon, 02 Nov 2026 10:01:00 GMT",
+            60.0,
+        ),
+        (503, "Retry-After: soon", None),
+        (503, "X: y", None),
+        (403, "Retry-After: 120", None),
+    ],
+)
+async def test_a_busy_proxy_is_asked_again_when_it_wants(
+    status: int, headers: str, wait_s: float | None
+) -> None:
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = f"HTTP/1.1 {status} No\r\n{headers}\r\nContent-Length: 0\r\n\r\n"
+        writer.write(head.encode())
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as running:
+        address = f"127.0.0.1:{running.sockets[0].getsockname()[1]}"
+        settings = Settings(
+            http_backend="http1", proxy=f"http://{address}", timeout_s=5
+        )
+        error = await error_through(settings, "https://far.example/x")
+    assert error.kind == "proxy"
+    assert error.retry_after_s == wait_s
+
+
 async def test_a_proxy_that_does_not_speak_socks_is_reported(backend: str) -> None:
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")

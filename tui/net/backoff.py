@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC
 from typing import TYPE_CHECKING
 
 from tui.core.quick.pattern import late_pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 BASE_S = 0.5
 """Upper bound of the first wait; it doubles with each consecutive failure."""
@@ -60,6 +61,31 @@ def pause_s(failures: int, random: Callable[[], float]) -> float:
 def _ceiling_s(failures: int) -> float:
     # 2 ** 16 is past every cap; a float overflows at 1024 failures.
     return min(CAP_S, BASE_S * 2.0 ** min(max(failures, 1) - 1, 16))
+
+
+def read_retry_after(
+    headers: Mapping[str, str], now_wall: float | None = None
+) -> float | None:
+    """Return the seconds that a response asks to wait; ``None`` if it does not.
+
+    Args:
+        headers: by lower-case name; repeated ones are joined by ``, ``.
+        now_wall: seconds since the epoch, used if there is no Date; ``None`` uses the
+            system clock.
+    """
+    value = headers.get("retry-after", "")
+    if not value:
+        return None
+    # Repeated headers arrive joined; a date contains a comma of its own.
+    parts = [part.strip() for part in value.split(",")]
+    for size in (1, 2):
+        if parts == parts[:size] * (len(parts) // size):
+            value = ", ".join(parts[:size])
+            break
+    date = parse_http_date(headers.get("date", ""))
+    if date is None:
+        date = time.time() if now_wall is None else now_wall
+    return parse_retry_after(value, date)
 
 
 def parse_retry_after(value: str, now_wall: float) -> float | None:

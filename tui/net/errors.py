@@ -184,7 +184,12 @@ def proxy_cannot_connect(proxy: str, server: str, reason: str) -> FetchError:
 
 
 def proxy_refusal(
-    proxy: str, server: str, status: int, *, has_credentials: bool
+    proxy: str,
+    server: str,
+    status: int,
+    *,
+    has_credentials: bool,
+    retry_after_s: float | None = None,
 ) -> FetchError:
     """Say that the proxy refused to connect to the server, with a status.
 
@@ -193,6 +198,7 @@ def proxy_refusal(
         server: ``host:port``.
         status: of its response to CONNECT; not 2xx.
         has_credentials: whether it got credentials.
+        retry_after_s: seconds that it asked to wait, if it did.
     """
     if status in (401, 407):
         # tinyproxy answers 401 to a wrong password.
@@ -200,4 +206,5 @@ def proxy_refusal(
     error = proxy_cannot_connect(proxy, server, f" (status {status})")
     if 400 <= status < 500 and status not in _PASSING:
         return PermanentError(error.kind, str(error))
+    error.retry_after_s = retry_after_s
     return error

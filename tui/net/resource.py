@@ -6,7 +6,6 @@ responses for all later segments are checked by the same functions.
 
 from __future__ import annotations
 
-import time
 from base64 import b64decode
 from functools import lru_cache
 from typing import TYPE_CHECKING, NoReturn, Protocol
@@ -17,7 +16,7 @@ from tui.core.quick.pattern import late_pattern
 from tui.core.request import Checksum
 from tui.core.text.sanitize import sanitize
 from tui.net.auth.digest import schemes
-from tui.net.backoff import parse_http_date, parse_retry_after
+from tui.net.backoff import parse_http_date, read_retry_after
 from tui.net.filename import name_from_disposition
 from tui.net.url import host_port
 
@@ -218,7 +217,7 @@ def _raise_for_status(
         raise RangeNotSatisfiable(message, int(match[1]) if match else None)
     if status in _TRANSIENT or 500 <= status < 600:
         kind = _TRANSIENT.get(status, ErrorKind.HTTP_5XX)
-        retry_after_s = _retry_after(response, now_wall)
+        retry_after_s = read_retry_after(response.header_map, now_wall)
         raise TransientError(kind, message, status=status, retry_after_s=retry_after_s)
     other = ErrorKind.HTTP_4XX if 400 <= status < 500 else ErrorKind.HTTP_STATUS
     kind = _PERMANENT.get(status, other)
@@ -245,22 +244,6 @@ def _phrase(status: int) -> str:
         return f" {HTTPStatus(status).phrase}"
     except ValueError:
         return ""
-
-
-def _retry_after(response: ResponseMeta, now_wall: float | None) -> float | None:
-    value = response.header_map.get("retry-after", "")
-    if not value:
-        return None
-    # Repeated headers arrive joined; a date contains a comma of its own.
-    parts = [part.strip() for part in value.split(",")]
-    for size in (1, 2):
-        if parts == parts[:size] * (len(parts) // size):
-            value = ", ".join(parts[:size])
-            break
-    date = parse_http_date(response.header_map.get("date", ""))
-    if date is None:
-        date = time.time() if now_wall is None else now_wall
-    return parse_retry_after(value, date)
 
 
 def _read_range(

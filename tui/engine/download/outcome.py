@@ -108,6 +108,10 @@ class AttemptOutcome:
             context.registry.breaks += 1
         if shows_overload(error):
             self._throttle_origin(download, started_at, error)
+        elif error.kind is ErrorKind.PROXY and error.retry_after_s is not None:
+            # Of the proxy, which the next download of the origin has to use as well.
+            until = context.clock.monotonic() + error.retry_after_s
+            context.queue.block(download.origin, until)
         if error.kind is ErrorKind.IN_USE and job.target is not None:
             job.target.may_exist = True
         following = self._policy.after_failure(job, error)

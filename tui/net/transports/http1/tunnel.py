@@ -11,10 +11,12 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Protocol
 
 from tui.net import errors
+from tui.net.backoff import read_retry_after
 from tui.net.transports.base import MAX_HEAD_BYTES
 from tui.net.transports.http1.parser import (
     HeadTooLarge,
     InvalidHead,
+    ResponseHead,
     find_head_end,
     parse_head,
 )
@@ -52,7 +54,8 @@ async def connect_through(
     """Ask an HTTP proxy for a tunnel to a server.
 
     Raises:
-        FetchError: ``proxy`` or ``proxy_auth``, it refused.
+        FetchError: ``proxy`` or ``proxy_auth``, it refused; has the wait that it asked
+            for.
         OSError: the connection to the proxy broke.
     """
     server = _authority(host, port)
@@ -62,15 +65,19 @@ async def connect_through(
     if login := proxy_authorization(proxy):
         lines.append(f"proxy-authorization: {login}")
     await stream.send("\r\n".join([*lines, "", ""]).encode())
-    status = await _read_status(stream, proxy)
-    if not 200 <= status < 300:
+    head = await _read_response(stream, proxy)
+    if not 200 <= head.status < 300:
         raise errors.proxy_refusal(
-            proxy.label, server, status, has_credentials=proxy.has_login
+            proxy.label,
+            server,
+            head.status,
+            has_credentials=proxy.has_login,
+            retry_after_s=read_retry_after(head.header_map),
         )
 
 
-async def _read_status(stream: Stream, proxy: Proxy) -> int:
-    """Return the status of the final response; nothing may follow a 2xx."""
+async def _read_response(stream: Stream, proxy: Proxy) -> ResponseHead:
+    """Return the head of the final response; nothing may follow a 2xx."""
     name = errors.proxy_name(proxy.label)
     data = b""
     try:
@@ -81,7 +88,7 @@ async def _read_status(stream: Stream, proxy: Proxy) -> int:
                 if head.status >= 200:
                     if data and head.status < 300:
                         raise InvalidHead("data before the tunnel was used")
-                    return head.status
+                    return head
             if len(data) > MAX_HEAD_BYTES:
                 raise HeadTooLarge
             received = await stream.receive()
