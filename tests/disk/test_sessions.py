@@ -5,6 +5,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -145,6 +146,35 @@ def test_old_sessions_are_deleted_unless_in_use(sessions):
     assert there == {paths[2], *paths[SPARE + 1 :], newest.path}
     newest.close()
     held.close()
+
+
+def test_logs_without_their_session_are_deleted_with_old_sessions(
+    sessions, monkeypatch
+):
+    """Earlier versions left them behind."""
+    for at in range(1, KEPT + SPARE):
+        left(sessions, at)
+    newest = left(sessions, KEPT + SPARE)
+    logs = [sessions.folder / f"gone.session{end}" for end in ("-wal", "-shm")]
+    for path in logs:
+        path.touch()
+        os.utime(path, (1, 1))
+    others = [
+        *(sessions.folder / name for name in ("notes-wal", "x.session.unreadable")),
+        newest.with_name(f"{newest.name}-shm"),
+    ]
+    for path in others:
+        path.touch()
+    sessions.begin().close()
+    # It may belong to a session that is being moved here.
+    assert all(path.exists() for path in logs)
+    later = time.time() + 2 * 86_400
+    monkeypatch.setattr(sessions_module.time, "time", lambda: later)
+    for number in range(SPARE + 1):
+        left(sessions, later + number)
+    assert not any(path.exists() for path in logs)
+    assert all(path.exists() for path in others[:2])
+    assert newest.exists()
 
 
 def test_a_folder_that_cannot_be_created_is_an_error(tmp_path):

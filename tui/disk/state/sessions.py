@@ -29,6 +29,9 @@ SPARE = 10
 """Files beyond these at which the oldest are deleted: to find out which have downloads
 all are opened, which takes 15 ms, so that not each run does."""
 _SUFFIX = ".session"
+_ORPHAN_AGE_S = 86_400.0
+"""Age at which a log without its session is deleted. A younger one may belong to a
+session that another process is moving here, the log first."""
 
 
 class LastSession(NamedTuple):
@@ -205,6 +208,7 @@ class Sessions:
         found = self._newest_first()
         if len(found) <= KEPT + SPARE:
             return
+        self._delete_orphans()
         for used_at, path in found:
             if path == new:
                 continue  # to open and close it again would release its lock
@@ -225,6 +229,19 @@ class Sessions:
                     journal.close()
             except OSError:
                 continue
+
+    def _delete_orphans(self) -> None:
+        """Delete logs that earlier versions left of sessions that they deleted."""
+        latest = time.time() - _ORPHAN_AGE_S
+        for suffix in ("-wal", "-shm"):
+            with suppress(OSError):
+                for path in self.folder.glob(f"*{_SUFFIX}{suffix}"):
+                    status = path.stat()
+                    # A change of its name counts, too.
+                    is_old = max(status.st_mtime, status.st_ctime) < latest
+                    session = path.with_name(path.name.removesuffix(suffix))
+                    if is_old and not session.exists():
+                        path.unlink()
 
 
 def _why_not_opened(journal: Journal, error: LocalError) -> Notice:
