@@ -370,6 +370,20 @@ async def test_a_file_that_changes_during_the_transfer_is_downloaded_from_the_st
     assert digest(tmp_path / "out/x.bin") == new.sha256()
 
 
+async def test_servers_with_tags_of_their_own_behind_one_address_give_the_file(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    """As Apache's of inodes: to each of them, the other's tag is of another file."""
+
+    def answer(seen: RecordedRequest) -> ResponseScript:
+        return ResponseScript(LARGE, etag=f'"{seen.number % 2}"', rate=20_000_000)
+
+    script = ResponseScript(answer=answer)
+    row = await fetch(start, server, script, segments=4, retries=2)
+    assert row.state is S.DONE, row.error
+    assert digest(tmp_path / "out/x.bin") == LARGE.sha256()
+
+
 @pytest.mark.parametrize("status", [200, 403, 404, 416])
 async def test_ranges_refused_half_way_cost_no_file(
     server: ScriptedServer, start: Start, tmp_path: Path, status: int

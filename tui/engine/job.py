@@ -160,7 +160,7 @@ class Job:
     whole_only = False
     """Its server fails at ranges: request the whole file."""
     one_connection = False
-    """Its server refused or garbled a further range."""
+    """Its server refused or garbled a further range, or the file changes each time."""
     # -- retries
     failures = 0
     """Failed attempts in a row without progress, at the current mirror."""

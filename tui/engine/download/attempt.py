@@ -582,6 +582,9 @@ class DownloadWorker:
             await self._finisher.run(job, part, size, digest)
         except Changed:
             job.part_url = ""
+            # Again and again: perhaps servers behind one address have tags of their
+            # own. A single response is of one file in any case.
+            job.one_connection |= job.failures > 0
             registry.set_received(download, 0)
             await context.writer.discard(part)
             raise
