@@ -9,6 +9,7 @@ import pytest
 from tests.support.until import until
 from tui.core.clock import SystemClock
 from tui.disk import platform, scheduler
+from tui.disk.batches import Batch, FinishBatch
 from tui.disk.small_files import SmallFile
 from tui.disk.writer import DiskWriter
 
@@ -118,3 +119,38 @@ async def test_small_files_use_one_thread_unless_the_disk_is_slow(
     await until(lambda: len(done) == 301)
     assert set(done) == {None}
     assert (disk.most > 1) is (most > 1)
+
+
+class HandClock(SystemClock):
+    """A clock that the test sets."""
+
+    now_s = 100.0
+
+    def monotonic(self):
+        return self.now_s
+
+
+def test_more_threads_than_cores_help_only_where_one_waits(monkeypatch):
+    monkeypatch.setattr(scheduler, "cores", lambda: 2)
+    clock = HandClock()
+    governor = scheduler.ThreadGovernor(clock)
+    hashing = Batch([object()], 0, clock)
+    governor.start(hashing)
+    assert governor.useful(4) == 2
+    assert governor.useful(1) == 1
+    clock.now_s += 2 * scheduler.LONG_S
+    assert governor.useful(4) == 3
+    governor.finish(hashing)
+    assert governor.useful(4) == 2
+
+
+@pytest.mark.parametrize(("took_s", "useful"), [(0.001, 2), (0.02, 4)])
+def test_where_syncs_take_long_all_threads_help(monkeypatch, took_s, useful):
+    monkeypatch.setattr(scheduler, "cores", lambda: 2)
+    clock = HandClock()
+    governor = scheduler.ThreadGovernor(clock)
+    syncing = FinishBatch([object(), object()], clock, fsync=True)
+    governor.start(syncing)
+    clock.now_s += 2 * took_s
+    governor.finish(syncing)
+    assert governor.useful(4) == useful
