@@ -163,7 +163,16 @@ def _run_to_store(
     def run(
         left: list[DownloadRequest], uploader: Uploader
     ) -> Coroutine[Any, Any, int]:
-        return _run(line, settings, left, has_dashboard, None, resolved, None, uploader)
+        return _run(
+            line,
+            settings,
+            left,
+            has_dashboard,
+            None,
+            resolved,
+            None,
+            uploader=uploader,
+        )
 
     run_to_store(settings, requests, address, run, run_loop, is_quiet=line.quiet)
 
@@ -201,17 +210,9 @@ def _run_here(
         check_directory(settings.output_dir)
         check_log_file(settings.log_file)
         early = _connect_early(settings, requests)
-        run = _run(
-            line,
-            settings,
-            requests,
-            has_dashboard,
-            session,
-            resolved,
-            rpc,
-            early=early,
+        status = run_loop(
+            _run(line, settings, requests, has_dashboard, session, resolved, rpc, early)
         )
-        status = run_loop(run)
         while session is not None and session.next_session:
             status, session = _run_session(line, resolved, session.next_session, rpc)
         if session is not None and session.is_handed_over:
@@ -372,8 +373,8 @@ async def _run(
     session: SavedSession | None,
     resolved: Resolved,
     rpc: RpcConfig | None,
-    uploader: Uploader | None = None,
     early: EarlyConnections | None = None,
+    uploader: Uploader | None = None,
 ) -> int:
     """Open the engine, run a front end on it, and always close it."""
     from contextlib import AsyncExitStack
