@@ -464,6 +464,11 @@ async def test_a_file_that_was_not_uploaded_is_uploaded_by_the_next_run(
             ["-o", "s3://bucket/x", "--unpack"],
             "--unpack works on files of this machine",
         ),
+        (["-o", "s3://bucket/x", "-O", "-"], "--output - cannot be combined"),
+        (["-o", "s3://bucket/x", "--rpc", "0"], "--rpc cannot be combined"),
+        (["-o", "s3://"], "must be a path, or an object store such as s3://BUCKET"),
+        (["-o", "s3:///x"], "must be a path, or an object store such as s3://BUCKET"),
+        (["-o", "http://u:topsecret@h/x"], "must be a path, or an object store"),
         (["-o", "s3://bucket/x"], "s3://bucket/x cannot be reached"),
     ],
 )
@@ -482,3 +487,13 @@ async def test_a_clear_error(tmp_path, arguments, expected):
     assert expected in ended.err
     assert "topsecret" not in ended.err
     assert "Traceback" not in ended.err
+    assert not [*tmp_path.glob("*:")]
+
+
+async def test_a_dry_run_names_the_object_store(tmp_path):
+    pytest.importorskip("obstore")
+    arguments = ("--dry-run", "-o", "s3://bucket/a/b", "http://127.0.0.1:9/x")
+    env = {"XDG_STATE_HOME": str(tmp_path / "state")}
+    ended = await fetchtui(*arguments, cwd=tmp_path, env=env)
+    assert ended.status == 0, ended.err
+    assert "Output directory: s3://bucket/a/b\n" in ended.out

@@ -123,7 +123,8 @@ def run_command(line: CommandLine) -> int:
         if line.sizes:
             settings = prompt_for_passwords(settings, urls)
         freeze_memory()
-        return dry_run(settings, requests, probe_servers=line.sizes)
+        store = "" if address is None else str(address)
+        return dry_run(settings, requests, probe_servers=line.sizes, store=store)
     rpc = None
     if resolved.rpc().listen:
         from tui.cli.remote_control import rpc_config

@@ -49,8 +49,15 @@ def with_staging(line: CommandLine, settings: Settings, address: Address) -> Set
     """Return settings for downloads to the staging directory of a destination.
 
     Raises:
-        UsageError: an option needs the files to stay on this machine.
+        UsageError: an option needs the files to stay on this machine, or has no meaning
+            for an object store.
     """
+    has_rpc = bool(line.value("rpc.listen"))
+    for option, is_used in (("--output -", line.is_stdout), ("--rpc", has_rpc)):
+        if is_used:
+            raise click.UsageError(
+                f"{option} cannot be combined with a destination in an object store"
+            )
     refused = {
         "--detach": line.detach,
         "--unpack": settings.unpack,

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tui.core.quick.pattern import late_pattern
 from tui.core.rules.hooks import PLACEHOLDER, code_arguments
 from tui.core.text.sanitize import sanitize
 from tui.core.text.units import parse_size
@@ -37,6 +39,8 @@ class Kind(Enum):
     TABLE = "a table"
 
 
+_URL = late_pattern(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_STORE = late_pattern(r"(?:s3|gs|az)://[^/]", re.IGNORECASE)
 _TRUE = frozenset(("true", "on", "yes", "1"))
 _FALSE = frozenset(("false", "off", "no", "0"))
 
@@ -128,6 +132,13 @@ def read_path(value: Any, *, allow_relative: bool, must_exist: bool) -> Path:
         raise ValueError("must not be empty; write a path, such as ~/Downloads")
     if not isinstance(value, str) or "\0" in value:
         raise ValueError('must be a path in quotes, such as "~/Downloads"')
+    if _URL.match(value) and not _STORE.match(value):
+        # Not quoted, since a URL may contain a password. Taken as a path, it would
+        # become a directory such as "https:".
+        raise ValueError(
+            "must be a path, or an object store such as s3://BUCKET/PREFIX, gs:// or"
+            " az://"
+        )
     path = Path(os.path.expanduser(value))  # leaves an unknown ~user as it is
     shown = repr(sanitize(value, 200))
     if not allow_relative and not path.is_absolute():

@@ -113,7 +113,11 @@ class PlannedDownload:
 
 
 def dry_run(
-    settings: Settings, requests: Sequence[DownloadRequest], *, probe_servers: bool
+    settings: Settings,
+    requests: Sequence[DownloadRequest],
+    *,
+    probe_servers: bool,
+    store: str = "",
 ) -> int:
     """Print what would be downloaded.
 
@@ -122,6 +126,7 @@ def dry_run(
         requests: the complete list.
         probe_servers: ask the servers for names and sizes, ``settings.concurrency`` at
             a time.
+        store: the object store that files are uploaded to, or "" for a directory.
 
     Returns:
         The exit status: 0; 1 if a server reports that a download would fail; 2 if the
@@ -141,7 +146,8 @@ def dry_run(
     plans = plan_downloads(settings, requests, results)
     for plan in plans:
         click.echo(_line(plan))
-    for line in _summary(settings, plans, probed=probe_servers):
+    output = store or str(settings.output_dir.absolute())
+    for line in _summary(output, plans, probed=probe_servers):
         click.echo(line)
     return int(any(plan.error for plan in plans))
 
@@ -224,7 +230,7 @@ def _line(plan: PlannedDownload) -> str:
 
 
 def _summary(
-    settings: Settings, plans: Sequence[PlannedDownload], *, probed: bool
+    output: str, plans: Sequence[PlannedDownload], *, probed: bool
 ) -> list[str]:
     sizes = [plan.size for plan in plans if plan.size is not None]
     unknown = len(plans) - len(sizes)
@@ -242,8 +248,7 @@ def _summary(
         parts.append(f"{existing:,} already on disk, in full or in part")
     if errors:
         parts.append(f"{errors:,} would fail")
-    output = sanitize(str(settings.output_dir.absolute()))
-    lines = ["", ", ".join(parts), f"Output directory: {output}"]
+    lines = ["", ", ".join(parts), f"Output directory: {sanitize(output)}"]
     folders: dict[str, int] = {}
     for plan in plans:
         if plan.directory:
