@@ -109,6 +109,17 @@ def test_credentials_are_removed_from_a_url(url, shown):
 
 @pytest.mark.parametrize(
     "url",
+    ["https://a/x?" + "b" * 60_000, "https://a/e\u0301/\uf900.iso"],
+    ids=["long", "unicode"],
+)
+def test_a_url_for_programs_stays_the_same_url(url):
+    assert sanitize_url(url) == url
+    assert sanitize_url(url.replace("//", "//me:secret@")) == url
+    assert len(sanitize_url(url, 100)) <= 100
+
+
+@pytest.mark.parametrize(
+    "url",
     [
         "me:SECRET@host/x",
         "http:/me:SECRET@host",
@@ -179,6 +190,12 @@ def test_no_password_is_ever_shown(user, after):
         ("http://h/?Key=abc", "http://h/?Key=***"),
         ("http://h/?monkey=abc&size=3", "http://h/?monkey=abc&size=3"),
         ("http://h/?a;auth?key=abc=d;e=f", "http://h/?a;auth?key=***;e=f"),
+        ("http://h/?pass=abc&bypass=1", "http://h/?pass=***&bypass=1"),
+        ("http://h/?passphrase=abc&jwt=d.e", "http://h/?passphrase=***&jwt=***"),
+        ("http://h/x#access_token=ab", "http://h/x#access_token=***"),
+        ("http://h/?a=b#token=ab&c=d", "http://h/?a=b#token=***&c=d"),
+        ("http://h/?pw=a#b", "http://h/?pw=***"),
+        ("http://h/x#page=2", "http://h/x#page=2"),
         ("http://h/?author=ada&authors=b", "http://h/?author=ada&authors=b"),
         ("verified sha256=00ff", "verified sha256=00ff"),
     ],

@@ -172,6 +172,14 @@ async def test_json_has_stable_keys_and_a_summary() -> None:
         assert headless.err.read() == ""
 
 
+async def test_json_has_the_whole_url_of_a_signed_link() -> None:
+    url = f"https://example.org/f.bin?Policy={'p' * 5000}&Signature=s"
+    async with running([DownloadRequest((url,))], is_json=True) as headless:
+        headless.service.fail(0, "forbidden", "403")
+        assert await headless.status() == 1
+        assert {event.get("url", url) for event in headless.objects()} == {url}
+
+
 async def test_json_progress_is_limited_and_only_on_change() -> None:
     began = asyncio.get_running_loop().time()
     async with running(requests(2), is_json=True) as headless:

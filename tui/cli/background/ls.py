@@ -79,7 +79,7 @@ def ls(
 
 def _fields(row: dict[str, Any], output_dir: str) -> dict[str, Any]:
     fields = dict(row)
-    fields["url"] = sanitize_url(str(row["url"]), 1 << 17)
+    fields["url"] = sanitize_url(str(row["url"]))
     fields["path"] = path_of(output_dir, row)
     names = (
         "id",

@@ -34,9 +34,11 @@ _MAIL = late_pattern(r"(?<=[?&])[A-Za-z][\w.-]*=[^=&@/]+@")
 # Possessive quantifiers: text from servers and pages gets here, and 2,000 characters of
 # a crafted URL would otherwise take a second.
 _PARAMETER = late_pattern(r"([?&;])([^=?&;\s]++)=([^&\s<>;]++)")
+_FRAGMENT = late_pattern(r"(#)([^=?&;#\s]++)=([^&\s<>;]++)")
+"""The first parameter of a fragment, such as ``#access_token=...`` after a login."""
 _SECRET = late_pattern(
     r"token|secret|signature|password|passwd|credential|api_?key|access_?key"
-    r"|auth(?!ors?\b)|\bsig|\bkey|\bpw",
+    r"|auth(?!ors?\b)|\bsig|\bkey|\bpw|\bpass\b|passphrase|\bjwt\b",
     re.IGNORECASE,
 )
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -72,16 +74,20 @@ def _replaced(found: re.Match[str]) -> str:
     return found[0] if is_kept else _REPLACEMENT
 
 
-def sanitize_url(url: str, limit: int = 2000) -> str:
+def sanitize_url(url: str, limit: int | None = None) -> str:
     """Return ``url`` safe to show: no control characters and no credentials.
 
     Args:
         url: a URL from a list or a server.
-        limit: maximum number of characters.
+        limit: maximum number of characters. By default the URL stays complete and is
+            not normalized: what reads it requests it, and half a URL is another one.
     """
     if "@" in url:
         url = _without_credentials(url)
-    return sanitize(url, limit)
+    if limit is not None:
+        return sanitize(url, limit)
+    is_plain = url.isascii() and url.isprintable()
+    return url if is_plain else _UNSAFE.sub(_REPLACEMENT, url)
 
 
 def display_url(url: str, limit: int = 2000) -> str:
@@ -102,7 +108,10 @@ def mask_parameters(text: str) -> str:
 
     Users paste terminals and logs into bug reports.
     """
-    return _PARAMETER.sub(_masked, text) if "=" in text else text
+    if "=" not in text:
+        return text
+    text = _PARAMETER.sub(_masked, text)
+    return _FRAGMENT.sub(_masked, text) if "#" in text else text
 
 
 def _masked(parameter: re.Match[str]) -> str:

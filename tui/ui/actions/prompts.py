@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
-from tui.core.request import URL_LIMIT, check_url, with_login_of
+from tui.core.request import check_url, with_login_of
 from tui.core.text.sanitize import display_url, sanitize, sanitize_url
 from tui.core.text.units import editable_size, format_limit, parse_size
 
@@ -59,7 +59,7 @@ def ask_for_url(context: ActionContext, row: DownloadSnapshot) -> None:
     """Ask for another URL of a download and continue from there."""
     from tui.ui.dialogs.prompt import PromptScreen
 
-    shown = sanitize_url(row.url, URL_LIMIT)
+    shown = sanitize_url(row.url)
     service = context.service
 
     def check(text: str) -> str | None:
