@@ -18,5 +18,10 @@ def test_a_value_that_could_be_a_secret_is_hidden(header):
     assert "hush" not in shown_value(HEADERS, (header,))
 
 
+def test_a_token_in_a_referer_is_masked():
+    shown = shown_value(find("referer"), "https://h/?token=hush&page=2")
+    assert shown == '"https://h/?token=***&page=2"'
+
+
 def test_harmless_values_are_shown():
     assert "text/html" in shown_value(HEADERS, (("Accept", "text/html"),))

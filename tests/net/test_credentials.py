@@ -316,6 +316,12 @@ def test_the_repr_of_settings_has_no_secrets() -> None:
         ("machine h\r\nlogin a\r\npassword b\r\n", "", ("a", "b")),
         ("machine H login a account c password b", "", ("a", "b")),
         ("machine h login a", "", ("a", "")),
+        # curl compares the words without regard to case.
+        ("MACHINE h Login a PASSWORD b", "", ("a", "b")),
+        ("DEFAULT login a password b", "", ("a", "b")),
+        # Emacs, msmtp and git keep logins for other protocols in the same file.
+        ("machine x port 993 login a password b\nmachine h login c", "", ("c", "")),
+        ("machine h login a protocol https port 443 password b", "", ("a", "b")),
         ("", "", None),
         ("\ufeffmachine h login a password b", "", ("a", "b")),
     ],

@@ -61,6 +61,15 @@ def test_a_proxy_tells_nothing_of_its_login() -> None:
     assert ipv6.url(has_login=True) == "socks5://a%20b:c%2Fd@[::1]:9"
 
 
+@pytest.mark.parametrize("text", ["me:hunter2://p:1", "hunter2 x://p", "://p:1"])
+def test_a_password_where_a_scheme_belongs_is_not_repeated(text: str) -> None:
+    with pytest.raises(LocalError, match="unknown scheme") as caught:
+        parse_proxy(text, "http_proxy")
+    assert "hunter2" not in str(caught.value)
+    with pytest.raises(LocalError, match="unknown scheme socks4; use http, https"):
+        parse_proxy("socks4://p:1", "http_proxy")
+
+
 def test_the_environment_is_read_as_curl_reads_it() -> None:
     http, https = "http://a.example", "https://a.example"
     assert labels({"http_proxy": "p:1"}, http, https) == ["http://p:1", ""]
@@ -97,6 +106,11 @@ def test_the_environment_is_read_as_curl_reads_it() -> None:
         ("10.0.0.0/99", "10.1.2.3", False),
         ("::1", "[::1]:8080", True),
         ("[::1]", "[::1]", True),
+        ("::1", "[0:0:0:0:0:0:0:1]", True),
+        ("2001:DB8:0::1".lower(), "[2001:db8::1]:443", True),
+        ("[2001:db8:0::1]:8080", "[2001:db8::1]:8080", True),
+        ("[2001:db8:0::1]:8080", "[2001:db8::1]", False),
+        ("::2", "[::1]", False),
         ("fe80::/10", "[fe80::2]", True),
         ("10.0.0.0/8", "example.org", False),
         (".", "example.org", False),

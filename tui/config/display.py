@@ -13,7 +13,7 @@ from tui.config.parsing import split_proxy
 from tui.config.registry import OPTIONS
 from tui.config.values import Kind
 from tui.core.rules.secret_headers import HARMLESS
-from tui.core.text.sanitize import sanitize
+from tui.core.text.sanitize import display_url, sanitize
 from tui.core.text.units import editable_size
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ def shown_value(option: Option, value: Any) -> str:
             shown = [_header(name, text) for name, text in value]
         case "proxy":
             shown = split_proxy(value)[0]
+        case "referer":
+            shown = display_url(value)
         case "user" | "proxy-user":
             shown = value.partition(":")[0]
         case key if key.endswith(("password-from", "bearer-from", "secret-from")):

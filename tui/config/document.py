@@ -394,6 +394,11 @@ def _unknown(key: str, known: dict[str, Option] | None = None, table: str = "") 
         head = other.key.rpartition(".")[0]
         where = f"in the table [{head}]" if head else "at the top, before any table"
         return f"{shown}: {name} belongs {where}"
+    typed = next((o for o in BY_KEY.values() if f"--{key}" in o.spellings), None)
+    if typed is not None:
+        head = typed.key.rpartition(".")[0]
+        where = f"in the table [{head}]" if head else "in this file"
+        return f"--{key} is called {typed.name} {where}"
     words = _WORDS if "." not in key else set(BY_KEY)
     near = suggest(key, words) or "; fetchtui config explain lists them all"
     return f"unknown setting {shown!r}{near}"

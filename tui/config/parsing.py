@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from tui.core.quick.pattern import late_pattern
+from tui.core.request import without_logins
 from tui.core.rules.secret_headers import may_be_secret
 from tui.core.settings import COLUMNS, FolderRule, Login, Scheme
 from tui.core.text.sanitize import sanitize
@@ -47,6 +48,19 @@ def parse_header_value(text: str) -> str:
         ValueError: it has a line break or another control character.
     """
     return parse_header(f"X: {text}")[1]
+
+
+def parse_referer(text: str) -> str:
+    """Check the URL of a Referer header.
+
+    Raises:
+        ValueError: it contains a login, which must not be sent (RFC 9110, section
+            10.1.3), or a control character.
+    """
+    value = parse_header_value(text)
+    if without_logins(value) != value:
+        raise ValueError("leave out user and password; they must not be sent")
+    return value
 
 
 def parse_column(text: str) -> str:

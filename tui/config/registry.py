@@ -21,6 +21,7 @@ from tui.config.parsing import (
     parse_pin,
     parse_proxy,
     parse_reference,
+    parse_referer,
     parse_user,
 )
 from tui.config.values import Kind
@@ -456,7 +457,7 @@ NETWORK: Final = (
         '"https://example.org/downloads"',
         field="headers",
         metavar="URL",
-        parse=parse_header_value,
+        parse=parse_referer,
         fallback="",
     ),
     Option(

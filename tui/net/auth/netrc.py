@@ -22,6 +22,8 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 # A quoted value may contain escapes and must end in its line; an unquoted one cannot.
 _TOKEN = re.compile(r'"((?:[^"\\\n]|\\[^\n])*)"|("[^\n]*)|([^ \t\r\n]+)|(\n)')
 _WORDS = ("login", "password", "account")
+_OTHER_WORDS = ("port", "protocol")
+"""What other programs write into the same file; skipped with its value, as by curl."""
 
 
 class NetrcLogin(NamedTuple):
@@ -100,7 +102,8 @@ class _Parser:
     def entries(self) -> list[tuple[str | None, NetrcLogin]]:
         """Return the entries in their order."""
         found: list[tuple[str | None, dict[str, str]]] = []
-        while (word := self._word()) is not None:
+        while (name := self._word()) is not None:
+            word = name.lower()
             if word == "machine":
                 found.append((self._value(word).lower().removesuffix("."), {}))
             elif word == "default":
@@ -109,6 +112,8 @@ class _Parser:
                 self._skip_macro()
             elif word in _WORDS and found:
                 found[-1][1].setdefault(word, self._value(word))
+            elif word in _OTHER_WORDS and found:
+                self._value(word)
             else:
                 raise _Invalid("expected machine, login or password", self._line())
         return [

@@ -15,10 +15,10 @@ from urllib.parse import quote, unquote
 from tui.core.errors import ErrorKind, LocalError
 from tui.core.quick.named_tuple import NamedTuple
 from tui.core.rules.hosts import rule_for, split_port
-from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from ipaddress import IPv4Address, IPv6Address
 
     from tui.core.settings import Settings
 
@@ -173,9 +173,9 @@ def parse_proxy(text: str, source: str) -> Proxy | None:
         scheme, rest = "http", text
     scheme = {"socks": "socks5"}.get(scheme.lower(), scheme.lower())
     if scheme not in SCHEMES:
-        raise _bad(
-            source, f"unknown scheme {sanitize(scheme, 20)}; use {', '.join(SCHEMES)}"
-        )
+        # Anything but a word may be a part of a password.
+        shown = f" {scheme[:20]}" if scheme.isalnum() and scheme.isascii() else ""
+        raise _bad(source, f"unknown scheme{shown}; use {', '.join(SCHEMES)}")
     login, _, authority = rest.rpartition("@")
     authority, _, path = authority.partition("/")
     if path or any(c in authority for c in "?#\\ ") or not authority.isprintable():
@@ -221,9 +221,20 @@ def bypasses_proxy(authority: str, scheme: str, exceptions: list[str]) -> bool:
         if only_port and only_port != port:
             continue
         name = name.removeprefix("*").removeprefix(".").removesuffix(".")
-        if name and (host == name or (address is None and host.endswith("." + name))):
+        if address is not None:
+            if name == host or _is_address(name, address):
+                return True
+        elif name and (host == name or host.endswith("." + name)):
             return True
     return False
+
+
+def _is_address(text: str, address: IPv4Address | IPv6Address) -> bool:
+    """Return True if a text is another spelling of an address."""
+    try:
+        return ip_address(text) == address
+    except ValueError:
+        return False
 
 
 def _with_login(proxy: Proxy | None, user: str, password: str) -> Proxy | None:
