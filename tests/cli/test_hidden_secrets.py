@@ -97,3 +97,21 @@ async def test_settings_do_not_show_secrets(
     environment = {"FETCHTUI_CONFIG": str(tmp_path / "c.toml")}
     ended = await fetchtui("config", command, cwd=tmp_path, env=environment)
     assert "SECRET" not in ended.out + ended.err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "hint"),
+    [
+        ("-x", "http://me:SECRET@proxy.invalid:3128", "use --proxy URL"),
+        ("--cookies", "sid=SECRET", "use -H 'Cookie: ...'"),
+        ("--referer", "http://me:SECRET@host.invalid/", "leave out user and password"),
+    ],
+)
+async def test_a_value_of_curl_is_not_quoted(
+    option: str, value: str, hint: str, tmp_path: Path
+) -> None:
+    arguments = ("-n", option, value, "http://host.invalid/x")
+    ended = await fetchtui(*arguments, cwd=tmp_path)
+    assert ended.status == 2
+    assert "SECRET" not in ended.out + ended.err
+    assert hint in " ".join(ended.err.split())

@@ -44,7 +44,15 @@ def reason(text: str) -> str:
     return str(item).removeprefix("list:1: ")
 
 
-@pytest.mark.parametrize("text", [CHROME, CHROME_CMD, OLD_CMD])
+# As pages for Windows show it, with the continuation lines of PowerShell.
+POWERSHELL = (
+    "curl.exe 'https://e.example/f.bin?x=1&y=2' `\r\n  -H \"accept: */*\" `\r\n"
+    " -H 'Accept-Encoding: gzip, deflate, br' `\r\n -H \"x-a: it's !\" `\r\n"
+    " -b 'sid=abc; k=v'"
+)
+
+
+@pytest.mark.parametrize("text", [CHROME, CHROME_CMD, OLD_CMD, POWERSHELL])
 def test_copy_as_curl_is_the_same_for_every_shell(text):
     notes: list[str] = []
     (request,) = read(text, notes)
@@ -174,6 +182,8 @@ def test_odd_number_of_backslashes_continues_a_line():
     assert is_continued("curl x \\")
     assert not is_continued("curl x \\\\")
     assert is_continued("curl x ^")
+    assert is_continued("curl x `")
+    assert not is_continued("curl x`")
 
 
 @given(st.text())

@@ -15,6 +15,7 @@ from tui.sources.list_file import load_stream
 from tui.sources.load import load_sources
 from tui.sources.options import ReadOptions
 from tui.sources.readers.csv_list import parse_csv
+from tui.sources.readers.fields import Columns
 from tui.sources.readers.json_list import parse_json, parse_json_lines
 
 MD5 = "md5=" + "a" * 32
@@ -85,6 +86,26 @@ def test_several_urls_of_one_download_are_mirrors():
     assert requests[0].mirrors == ("http://a/1", "http://b/1")
 
 
+def test_the_separator_line_of_excel_is_read():
+    requests, errors = parse("sep=|\r\nurl|out\r\nhttp://a/1|a;b,c.txt\r\n", ".csv")
+    assert errors == []
+    assert [(r.url, r.name, r.source) for r in requests] == [
+        ("http://a/1", "a;b,c.txt", "list:3")
+    ]
+
+
+def test_passwords_where_names_of_fields_belong_are_not_quoted():
+    notes: list[str] = []
+    _, errors = parse("http://me:SECRET@a/1,x\nhttp://a/2,y\n", ".csv", notes)
+    parse('[{"http://me:SECRET@a/1": 1, "url": "http://a/1"}]', ".json", notes)
+    columns = Columns(url="link")
+    options = ReadOptions(notes, columns=columns)
+    table = io.BytesIO(b"//me:SECRET@a,b\nhttp://a/2,y\n")
+    errors += map(str, load_stream(table, "list", options, ".csv"))
+    assert len(errors) == 2
+    assert "SECRET" not in "".join(errors + notes)
+
+
 def test_unknown_fields_are_noted_once():
     notes: list[str] = []
     parse(
@@ -103,7 +124,20 @@ def test_unknown_fields_are_noted_once():
     ("suffix", "data", "complaint"),
     [
         (".csv", "", "list:1: the first line must name the columns"),
-        (".csv", "http://a/1\n", "list:1: the first line must name the columns"),
+        (".csv", "http://a/1\n", "list:1: there is no header line; write one, or"),
+        (".csv", "a,HTTPS://u:SECRET@a/1\n", "list:1: there is no header line"),
+        (".csv", "sep=;\nname;out\n", "list:2: the first line must name the columns"),
+        (".csv", "sep=;\nurl;out\nno;x\n", "list:3: not a URL"),
+        (
+            ".json",
+            f'[{{"url": "http://a/1", "size": {"1" * 5000}}}]',
+            "list:1: a number",
+        ),
+        (
+            ".jsonl",
+            f'{{"url": "http://a/1", "size": {"1" * 5000}}}',
+            "list:1: a number",
+        ),
         (".csv", "url\nnonsense\n", "list:2: not a URL"),
         (".csv", "url,dir\nhttp://a/1,../x\n", "list:2: dir= must not leave"),
         (".csv", "url,dir\n,x\n", "list:2: url is missing"),

@@ -69,7 +69,8 @@ def test_b2sums_are_detected_by_the_list_name():
 
 
 def test_bare_digest_belongs_to_the_file_in_the_list_name():
-    assert checksums(A, "dir/big.iso.sha256")[0][0].name == "big.iso"
+    for text in (A, f"{A}  -\n"):  # "sha256sum < big.iso" writes a dash
+        assert checksums(text, "dir/big.iso.sha256")[0][0].name == "big.iso"
 
 
 def test_pgp_signature_is_skipped():
@@ -91,6 +92,9 @@ def test_pgp_signature_is_skipped():
         (f"\\{A}  a\\nb", "1: the name contains a control"),
         (f"{A}  {'n' * 300}", "1: the name contains a name longer than 255 bytes"),
         (f"{'a' * 63}  x", "1: expected"),
+        (A, "1: the digest has no file name"),
+        (f"{A}  -", "1: the digest has no file name"),
+        (f"{A}  \udce4.iso", "1: not UTF-8; save the list as UTF-8 text"),
     ],
 )
 def test_invalid_line_is_reported_with_its_number(text, why):

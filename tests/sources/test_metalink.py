@@ -237,7 +237,14 @@ def test_a_left_out_digest_is_noted():
     notes: list[str] = []
     good = f"<hash type='sha-1'>{'1' * 40}</hash>"
     read(one(f"<hash type='md5'>1</hash>{good}<url>http://a/x</url>"), notes)
-    assert notes == ["m: ignoring invalid digests of 1 files, which have other ones"]
+    assert notes == ["m: ignoring invalid digests of 1 file with other, valid ones"]
+
+
+def test_a_file_whose_only_digest_is_invalid_has_no_other():
+    notes: list[str] = []
+    (item,) = read(one("<hash type='md5'>1</hash><url>http://a/x</url>"), notes)
+    assert isinstance(item, BadRequestLine)
+    assert notes == []
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,14 @@ def test_options_apply_to_the_url_above():
         ("out=first\n out=last", None, "last"),
         ("out=name with spaces = and signs", None, "name with spaces = and signs"),
         ("out=.profile", None, ".profile"),
+        # Spaces of other scripts become plain ones, as in names from servers.
+        ("out=a\u3000b/c\xa0d.txt", "a b", "c d.txt"),
+        # A joiner that Persian or an emoji needs is part of the name.
+        (
+            "out=\u0645\u06cc\u200c\u062e\u0648.pdf",
+            None,
+            "\u0645\u06cc\u200c\u062e\u0648.pdf",
+        ),
     ],
 )
 def test_output_path_is_split_into_folder_and_name(options, directory, name):
@@ -149,6 +157,10 @@ def test_output_path_is_split_into_folder_and_name(options, directory, name):
         "out=C:\\x",
         "out=",
         "out=a\u202egpj.exe",
+        "out=a\u200db",
+        "out=a\xa0\u202eb",
+        "http-passwd=a\x07b",
+        "referer=a\x07b",
         "out=" + "x" * 256,
         "out=" + "é" * 128,
         "checksum=",
@@ -194,6 +206,41 @@ def test_indented_url_is_a_url():
     ]
 
 
+def test_aria2_options_for_headers_and_login_are_used():
+    requests, errors = parse(
+        "http://me:SECRET@a/1\n referer=*\n user-agent=mine\n"
+        "http://a/2\n http-user=me\n http-passwd=word\n"
+        "http://a/3\n header=Referer: http://b/\n referer=http://c/\n"
+        " header=Authorization: x\n http-user=me\n"
+        "http://a/4\n http-passwd=\n"
+    )
+    assert errors == []
+    assert [dict(request.headers) for request in requests] == [
+        {"Referer": "http://a/1", "User-Agent": "mine"},
+        {"Authorization": "Any-Login bWU6d29yZA=="},
+        {"Referer": "http://b/", "Authorization": "x"},
+        {},
+    ]
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "$session = New-Object Microsoft.PowerShell.Commands.WebRequestSession",
+        "Invoke-WebRequest -UseBasicParsing -Uri 'https://a/x' `",
+        'fetch("https://a/x", {',
+        'await fetch("https://a/x", {',
+    ],
+)
+def test_copied_scripts_are_one_error_with_what_to_copy_instead(first):
+    text = f"http://a/1\n{first}\n  'authority'='a'\n}})\n"
+    requests, errors = parse(text)
+    assert [request.url for request in requests] == ["http://a/1"]
+    (error,) = errors
+    assert error.startswith("list.txt:2: a script, not a list")
+    assert "Copy as cURL" in error
+
+
 def test_unsupported_aria2_options_are_noted_once():
     notes: list[str] = []
     requests, errors = parse(
@@ -213,7 +260,9 @@ def test_unsupported_aria2_options_are_noted_once():
         ("localhost:8080", "write http:// or https:// in front"),
         ("www.example.org", "write http:// or https:// in front"),
         ("just some words", "not a URL"),
-        ("magnet:?xt=urn:btih:1", "not a URL"),
+        ("magnet:?xt=urn:btih:1", "magnet links are not supported"),
+        ("https:/example.org/x", "begins with two slashes"),
+        ("http:example.org/x", "begins with two slashes"),
         ("ftp://example.org/x", "unsupported scheme 'ftp'"),
         ("file:///etc/passwd", "unsupported scheme 'file'"),
         ("https://", "no host"),

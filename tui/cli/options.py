@@ -283,6 +283,8 @@ def _read(_context: click.Context, parameter: click.Parameter, value: Any) -> An
             reason += "; for a proxy, as with curl -x, use --proxy URL"
         elif option.key == "concurrency" and "/" in str(value):
             reason += "; to resume, as with aria2c -c, leave it out"
+        elif option.key == "cookies" and "=" in str(value):
+            reason += "; for a cookie itself, as with curl -b, use -H 'Cookie: ...'"
         raise click.BadParameter(reason) from None
 
 

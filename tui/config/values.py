@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tui.core.quick.pattern import late_pattern
 from tui.core.rules.hooks import PLACEHOLDER, code_arguments
-from tui.core.text.sanitize import sanitize
+from tui.core.text.sanitize import display_url, sanitize
 from tui.core.text.units import parse_size
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def read_whole(value: Any, low: float, high: float) -> int:
             value = int(value)
         except ValueError:
             raise ValueError(
-                f"{sanitize(value, 40)!r} is not a whole number from"
+                f"{display_url(value, 40)!r} is not a whole number from"
                 f" {low:,.0f} to {high:,.0f}"
             ) from None
     if not isinstance(value, int) or isinstance(value, bool):
@@ -140,7 +140,8 @@ def read_path(value: Any, *, allow_relative: bool, must_exist: bool) -> Path:
             " az://"
         )
     path = Path(os.path.expanduser(value))  # leaves an unknown ~user as it is
-    shown = repr(sanitize(value, 200))
+    # A cookie, as curl takes it in place of a file, is a secret.
+    shown = "the file" if must_exist and "=" in value else repr(sanitize(value, 200))
     if not allow_relative and not path.is_absolute():
         raise ValueError(f"{shown} is relative; write an absolute path or ~/...")
     if must_exist:

@@ -7,8 +7,11 @@ a value, because a header may contain a password.
 
 from __future__ import annotations
 
+import unicodedata
+
 from tui.core.quick.pattern import late_pattern
 from tui.core.request import check_url
+from tui.core.text.joiners import without_needed_joiners
 
 _TOKEN = late_pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A field name (RFC 9110, section 5.6.2)."""
@@ -134,7 +137,9 @@ def parse_output_path(text: str, option: str = "out=") -> tuple[str | None, str]
 
 def _split(option: str, text: str) -> list[str]:
     if not text.isprintable():
-        raise ValueError(f"{option} contains a control or invisible character")
+        text = _with_plain_spaces(text)
+        if not without_needed_joiners(text).isprintable():
+            raise ValueError(f"{option} contains a control or invisible character")
     if "\\" in text:
         raise ValueError(f"{option} contains a backslash; separate folders with /")
     if text.startswith("/") or text.split("/", 1)[0].startswith("~"):
@@ -148,6 +153,11 @@ def _split(option: str, text: str) -> list[str]:
         if len(part.encode()) > _COMPONENT_LIMIT:
             raise ValueError(f"{option} contains a name longer than 255 bytes")
     return parts
+
+
+def _with_plain_spaces(text: str) -> str:
+    """Replace other kinds of space, such as the ideographic one, as in file names."""
+    return "".join(" " if unicodedata.category(char) == "Zs" else char for char in text)
 
 
 def _check_folders(option: str, parts: list[str]) -> None:

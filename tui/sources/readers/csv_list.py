@@ -7,9 +7,11 @@ spreadsheets write in locales with a decimal comma).
 from __future__ import annotations
 
 import csv
+import re
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from tui.core.quick.pattern import late_pattern
 from tui.core.request import BadRequestLine
 from tui.core.text.sanitize import sanitize
 from tui.sources.readers.fields import FieldReader
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
 
     from tui.core.request import DownloadRequest
     from tui.sources.readers.fields import Columns
+
+
+_URL = late_pattern(r"https?://", re.IGNORECASE)
+_SEPARATOR = late_pattern(r"\ufeff?\"?sep=([,;\t|])\"?\s*")
+"""A line in front of the header line that Excel writes and reads."""
 
 
 def parse_csv(
@@ -38,25 +45,26 @@ def parse_csv(
     """
     iterator = iter(lines)
     first = next(iterator, "")
+    before = 0
+    delimiter = ""
+    if match := _SEPARATOR.fullmatch(first):
+        before, delimiter, first = 1, match[1], next(iterator, "")
+    header = f"{where}:{before + 1}"
     rows = csv.reader(
         _checked_lines(chain((first,), iterator)),
-        delimiter=max(",;\t", key=first.count),
+        delimiter=delimiter or max(",;\t", key=first.count),
         strict=True,
     )
     reader = FieldReader(notes, chosen)
     try:
         names = [name.strip().lstrip("\ufeff") for name in next(rows, [])]
-        columns = [reader.known(name, f"{where}:1") for name in names]
-        if chosen is not None and (problem := reader.missing_columns(names)):
-            yield BadRequestLine(f"{where}:1", problem)
-            return
-        if "url" not in columns:
-            yield BadRequestLine(
-                f"{where}:1", "the first line must name the columns, including url"
-            )
+        is_header = not any(map(_URL.match, names))
+        columns = [reader.known(name, header) for name in names if is_header]
+        if problem := _problem(reader, names, columns, chosen):
+            yield BadRequestLine(header, problem)
             return
         for row in rows:
-            here = f"{where}:{rows.line_num}"
+            here = f"{where}:{before + rows.line_num}"
             fields = {
                 column: cell
                 for column, cell in zip(columns, row, strict=False)
@@ -73,7 +81,24 @@ def parse_csv(
     except csv.Error as error:
         # Usually an unclosed quote, so the start of the next row is unknown.
         reason = f"invalid CSV, skipping the rest: {sanitize(str(error), 200)}"
-        yield BadRequestLine(f"{where}:{max(rows.line_num, 1)}", reason)
+        yield BadRequestLine(f"{where}:{before + max(rows.line_num, 1)}", reason)
+
+
+def _problem(
+    reader: FieldReader,
+    names: list[str],
+    columns: list[str],
+    chosen: Columns | None,
+) -> str:
+    """Return what is wrong with the header line, or "" if nothing is."""
+    if names and not columns:
+        # Its cells may contain passwords, so the message quotes none.
+        return "there is no header line; write one, or name the list .txt"
+    if chosen is not None and (problem := reader.missing_columns(names)):
+        return problem
+    if "url" not in columns:
+        return "the first line must name the columns, including url"
+    return ""
 
 
 def _checked_lines(lines: Iterable[str]) -> Iterator[str]:

@@ -42,6 +42,8 @@ _SUMS_NAME = late_pattern(
 _DIGEST = late_pattern(r"[0-9A-Fa-f]{16,}[ \t]+\*?(\S.*)")
 """A line that seems to start with a digest."""
 _NOTED_LINES = 5
+_NOT_TEXT = late_pattern("[\ud800-\udfff]")
+"""What undecodable bytes become."""
 _SUFFIX = late_pattern(r"\.(?:md5|sha\d+|b2)(?:sum)?$", re.IGNORECASE)
 
 
@@ -123,17 +125,25 @@ class _Digests:
         """Read a line.
 
         Raises:
-            ValueError: the digest is damaged, or contradicts an earlier one.
+            ValueError: the digest is damaged, contradicts an earlier one or has no
+                name.
         """
         if len(line) > LINE_LIMIT:
             raise ValueError(f"longer than {LINE_LIMIT} characters")
+        if not line.isascii() and _NOT_TEXT.search(line):
+            raise ValueError("not UTF-8; save the list as UTF-8 text")
         if line.startswith("#"):
             self._untagged = heading_kind(line) or self._untagged
             return
         entry = parse_checksum_line(line, self._untagged)
         if entry is not None:
             path, checksum = entry
-            self._add(path or _SUFFIX.sub("", self._name), checksum, here)
+            if path in ("", "-"):
+                # "sha256sum < NAME > NAME.sha256" writes a dash.
+                path = _SUFFIX.sub("", self._name)
+                if path == self._name:
+                    raise ValueError("the digest has no file name")
+            self._add(path, checksum, here)
             return
         other = other_digest(line)
         if other is None and self._untagged and (match := _DIGEST.match(line)):

@@ -14,7 +14,7 @@ from tui.core.request import (
     Checksum,
     DownloadRequest,
 )
-from tui.core.text.sanitize import sanitize
+from tui.core.text.sanitize import display_url, sanitize
 from tui.sources.patterns import check_pattern
 from tui.sources.values import parse_folder, parse_header, parse_output_path, parse_size
 
@@ -102,7 +102,7 @@ class FieldReader:
         if not field and name not in self._ignored:
             self._ignored.add(name)
             if self._notes is not None:
-                shown = sanitize(name.strip(), 40)
+                shown = display_url(name.strip(), 40)
                 self._notes.append(f"{where}: ignoring the unknown field {shown!r}")
         return field
 
@@ -140,7 +140,7 @@ def _is_checksum(field: str) -> bool:
 
 
 def _listed(names: list[str]) -> str:
-    shown = ", ".join(sanitize(name.strip(), 40) for name in names[:_SHOWN_COLUMNS])
+    shown = ", ".join(display_url(name.strip(), 40) for name in names[:_SHOWN_COLUMNS])
     more = len(names) - _SHOWN_COLUMNS
     return f"the columns are {shown}" + (f" and {more:,} more" if more > 0 else "")
 

@@ -117,4 +117,6 @@ def _reason(error: Exception) -> str:
         return "nested too deeply"
     if isinstance(error, json.JSONDecodeError):
         return f"invalid JSON: {sanitize(error.msg, 200)}"
-    return str(error)
+    text = str(error)
+    # Python's own words for a long number are about Python.
+    return "a number has too many digits" if "int_max_str_digits" in text else text

@@ -24,6 +24,7 @@ from tui.core.request import (
     check_url,
 )
 from tui.core.text.sanitize import sanitize
+from tui.core.text.units import plural
 from tui.sources.values import folder_url, parse_output_path, parse_size
 
 if TYPE_CHECKING:
@@ -321,8 +322,8 @@ class _Reader:
             found.append(f"{self._where}: ignoring mirrors that are not http: {listed}")
         if self._damaged:
             found.append(
-                f"{self._where}: ignoring invalid digests of {self._damaged:,} files,"
-                " which have other ones"
+                f"{self._where}: ignoring invalid digests of"
+                f" {plural(self._damaged, 'file')} with other, valid ones"
             )
         if self._unknown:
             listed = ", ".join(sorted(self._unknown)[:10])
@@ -404,13 +405,13 @@ class _Reader:
         file = self._file
         if not file.is_valid:
             return
-        self._damaged += bool(file.damaged)
         if file.foreign:
             self._foreign.update(file.foreign)
         if len(self._unknown) < 100:
             self._unknown |= file.unknown
         try:
             self.items.append(file.request())
+            self._damaged += bool(file.damaged)
         except BadRequestLine as error:
             self.items.append(error)
         except ValueError as error:

@@ -66,6 +66,8 @@ _ANSI = late_pattern(
 )
 _ANSI_LETTERS = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b"}
 _BACKSLASHES = late_pattern(r'(\\*)("?)')
+_BACKTICK_END = late_pattern(r"[ \t]`(?=\r?\n|\Z)")
+"""How a line continues in PowerShell."""
 _UNCLOSED = "unclosed quote in the command"
 
 
@@ -92,7 +94,8 @@ def is_continued(line: str) -> bool:
     """Return True if the command continues on the next line."""
     line = line.rstrip("\r\n")
     ended = line.rstrip("\\")
-    return (len(line) - len(ended)) % 2 == 1 or line.endswith("^")
+    is_escaped = (len(line) - len(ended)) % 2 == 1
+    return is_escaped or line.endswith("^") or _BACKTICK_END.search(line) is not None
 
 
 def split_command(text: str) -> list[Token]:
@@ -104,6 +107,7 @@ def split_command(text: str) -> list[Token]:
     Raises:
         ValueError: unclosed quote.
     """
+    text = _BACKTICK_END.sub(" ", text)
     match = _START.match(text)
     depth = 0
     if match is not None:

@@ -15,11 +15,18 @@ with requests, so that all errors of a list are reported at once.
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from tui.core.quick.pattern import late_pattern
-from tui.core.request import BadRequestLine, Checksum, DownloadRequest
+from tui.core.request import (
+    ANY_LOGIN,
+    BadRequestLine,
+    Checksum,
+    DownloadRequest,
+    without_login,
+)
 from tui.core.text.sanitize import display_url, sanitize
 from tui.sources.patterns import check_pattern, expand_requests
 from tui.sources.readers.lines import LINE_LIMIT
@@ -42,6 +49,15 @@ _URL_START = late_pattern(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _HTTP = ("http://", "https://")
 _BARE_HOST = late_pattern(r"(localhost|[\w-]+(\.[\w-]+)+)(:\d+)?([/?].*)?", re.ASCII)
 _OPTION_NAME = late_pattern(r"[A-Za-z0-9][A-Za-z0-9-]*")
+_HEADER_OPTIONS = {"user-agent": "User-Agent", "referer": "Referer"}
+_LOGIN_OPTIONS = frozenset({"http-user", "http-passwd"})
+"""As for aria2; the password is only sent if the server asks for one."""
+_ONE_SLASH = late_pattern(r"https?:/?[^/]", re.ASCII | re.IGNORECASE)
+_SCRIPT = late_pattern(
+    r"\$\w+\s*=|(?:Invoke-WebRequest|Invoke-RestMethod|iwr|irm)\s|(?:await\s+)?fetch\(",
+    re.IGNORECASE,
+)
+"""What browsers copy as PowerShell, fetch or Node.js."""
 _NOT_TEXT = late_pattern("[\ud800-\udfff\ufffd]")
 """Characters to which undecodable bytes are decoded."""
 
@@ -110,8 +126,16 @@ class _Reader:
                 if (request := self._take_entry()) is not None:
                     yield request
                 here = f"{self._where}:{number}"
-                if not text.startswith(_HTTP) and is_command(text):
+                is_http = text.startswith(_HTTP)
+                if not is_http and is_command(text):
                     yield from self._command(text, here, numbered)
+                elif not is_http and self._is_script(text):
+                    yield BadRequestLine(
+                        here,
+                        "a script, not a list, skipping the rest; in the browser, use"
+                        " Copy as cURL instead",
+                    )
+                    return
                 elif (error := self._begin(text, here)) is not None:
                     yield error
             elif is_command(text):
@@ -132,6 +156,10 @@ class _Reader:
                     return
         if (request := self._take_entry()) is not None:
             yield request
+
+    def _is_script(self, text: str) -> bool:
+        # With a base URL, "fetch(1).iso" may be a name.
+        return self._base_url is None and _SCRIPT.match(text) is not None
 
     def _command(
         self, text: str, here: str, numbered: Iterator[tuple[int, str]]
@@ -215,8 +243,10 @@ class _Entry:
         "headers",
         "is_from_session",
         "is_valid",
+        "login",
         "mirrors",
         "name",
+        "named_headers",
         "options",
         "where",
     )
@@ -233,6 +263,10 @@ class _Entry:
         self.name: str | None = None
         self.checksum: Checksum | None = None
         self.headers: list[tuple[str, str]] = []
+        self.named_headers: dict[str, str] | None = None
+        """Headers that have options of their own, by name."""
+        self.login: dict[str, str] | None = None
+        """User and password, by option."""
         self.options = 0
         """Number of option lines."""
 
@@ -245,10 +279,28 @@ class _Entry:
             self.name,
             directory,
             self.checksum,
-            tuple(self.headers),
+            tuple(self.headers)
+            if self.named_headers is None and self.login is None
+            else self._all_headers(),
             None,
             self.where,
         )
+
+    def _all_headers(self) -> tuple[tuple[str, str], ...]:
+        """Return all headers; a line ``header=`` replaces the option for its header."""
+        present = {name.lower() for name, _ in self.headers}
+        found = [
+            (name, value)
+            for name, value in (self.named_headers or {}).items()
+            if name.lower() not in present
+        ]
+        login = self.login or {}
+        user = login.get("http-user")
+        if user and "authorization" not in present:
+            pair = f"{user}:{login.get('http-passwd', '')}"
+            value = b64encode(pair.encode()).decode("ascii")
+            found.append(("Authorization", f"{ANY_LOGIN} {value}"))
+        return (*self.headers, *found)
 
 
 def _parse_mirrors(text: str, base_url: str | None) -> tuple[str, ...]:
@@ -272,6 +324,14 @@ def _parse_url(text: str, base_url: str | None) -> str:
             return check_pattern(urljoin(folder_url(base_url), text))
         return check_pattern(text)
     except ValueError:
+        if text[:7].lower() == "magnet:":
+            raise ValueError(
+                "magnet links are not supported; use an http or https URL"
+            ) from None
+        if _ONE_SLASH.match(text):
+            raise ValueError(
+                "not a URL; it begins with two slashes, as in https://"
+            ) from None
         if _BARE_HOST.fullmatch(text):
             raise ValueError(
                 "not a URL; write http:// or https:// in front of the host"
@@ -295,9 +355,7 @@ def _parse_option(entry: _Entry | None, text: str) -> str:
     if entry is None:
         raise ValueError(f"the option {sanitize(name, 30)}= has no URL above it")
     if name not in ("out", "dir", "checksum", "header"):
-        # aria2's ``--save-session`` writes gid= as the first option of every entry.
-        entry.is_from_session = entry.is_from_session or name == "gid"
-        return f"{sanitize(name, 60)}="
+        return _parse_other_option(entry, name, value)
     if not value:
         raise ValueError(f"{name}= is empty")
     if name == "out":
@@ -310,6 +368,26 @@ def _parse_option(entry: _Entry | None, text: str) -> str:
         entry.checksum = Checksum.parse(value)
     else:
         entry.headers.append(parse_header(value))
+    return ""
+
+
+def _parse_other_option(entry: _Entry, name: str, value: str) -> str:
+    """Store an option of aria2 that is a header or a login; see ``_parse_option``."""
+    if name in _LOGIN_OPTIONS:
+        if not value.isprintable():
+            raise ValueError(f"{name}= contains a control character")
+        entry.login = {**(entry.login or {}), name: value}
+        return ""
+    header = _HEADER_OPTIONS.get(name)
+    if header is None:
+        # aria2's ``--save-session`` writes gid= as the first option of every entry.
+        entry.is_from_session = entry.is_from_session or name == "gid"
+        return f"{sanitize(name, 60)}="
+    if name == "referer" and value == "*":
+        # aria2 sends the URL itself.
+        value = without_login(entry.mirrors[0]) if entry.mirrors else ""
+    text = parse_header(f"{header}: {value}")[1]
+    entry.named_headers = {**(entry.named_headers or {}), header: text}
     return ""
 
 
