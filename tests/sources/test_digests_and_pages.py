@@ -231,6 +231,29 @@ def test_pages_come_from_files_stdin_and_urls(tmp_path):
     assert ([r.url for r in requests], notes) == (found, [])
 
 
+@pytest.mark.parametrize(
+    ("source", "options"),
+    [
+        ("https://me:p%40w@e.example/d/page", {"links": "https://e.example/*"}),
+        ("https://me:p%40w@e.example/d/SHA256SUMS", {"base_url": "."}),
+    ],
+)
+def test_the_login_of_a_page_is_for_its_origin_only(source, options):
+    body = b"<a href='x'><a href='https://e.example/y'><a href='//e.example:81/z'>"
+    if "base_url" in options:
+        body = f"{A}  x\n{A}  y\n".encode()
+    page = Page(source.replace("me:p%40w@", ""), body)
+    requests, errors, _ = load([source], fetch_page=lambda _: page, **options)
+    assert errors == []
+    names = [r.url.rpartition("/")[2] for r in requests]
+    assert names == ["x", "y"]
+    assert all(r.url.startswith("https://me:p%40w@e.example/") for r in requests)
+    other = page._replace(url="https://cdn.example/d/")
+    options = {**options, "links": "*"} if "links" in options else options
+    requests, _, _ = load([source], fetch_page=lambda _: other, **options)
+    assert "p%40w" not in requests[0].url
+
+
 def test_page_that_cannot_be_fetched_is_an_error():
     def fail(url: str) -> Page:
         raise PermanentError("not_found", "x answered 404")

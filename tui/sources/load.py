@@ -15,7 +15,13 @@ from urllib.parse import urljoin, urlsplit
 
 from tui.core.errors import FetchError
 from tui.core.quick.pattern import late_pattern
-from tui.core.request import BadRequestLine, DownloadRequest, check_url
+from tui.core.request import (
+    BadRequestLine,
+    DownloadRequest,
+    check_url,
+    with_login_of,
+    without_login,
+)
 from tui.core.text.sanitize import display_url, sanitize
 from tui.sources.options import ReadOptions
 from tui.sources.page import PAGE_LIMIT, Page
@@ -238,9 +244,21 @@ def _read_page(
     if options.links is not None:
         from tui.sources.readers.links import parse_page
 
-        yield from parse_page(page, options.links, where, options.notes)
-        return
-    yield from _read_fetched(page, where, options)
+        items = parse_page(page, options.links, where, options.notes)
+    else:
+        items = _read_fetched(page, where, options)
+    yield from items if without_login(source) == source else _with_login(items, source)
+
+
+def _with_login(
+    items: Iterable[DownloadRequest | BadRequestLine], source: str
+) -> Iterator[DownloadRequest | BadRequestLine]:
+    """Give the login in a page's URL to its links to the same origin, as wget does."""
+    for item in items:
+        if isinstance(item, DownloadRequest):
+            urls = tuple(with_login_of(url, (source,)) for url in item.mirrors)
+            item = item._replace(mirrors=urls)
+        yield item
 
 
 def _read_fetched(
