@@ -194,6 +194,7 @@ def test_set_accepts_what_value_returns(tmp_path):
         ("password-from", "hush", "must say where to read the secret from: env:NAME"),
         ("user", "me:hush", "set the user name alone, and password-from"),
         ("resolve", ["example.org:443"], "write HOST:PORT:ADDRESS"),
+        ("resolve", ["*:443:192.0.2.7"], "* is for ports only"),
         ("folders", ["*.iso=../up"], "must stay below the output directory"),
         ("hooks.on-done", "a | b", "commands do not run in a shell"),
         ("hooks.on-done", "a 'b", "unclosed quote"),

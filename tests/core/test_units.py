@@ -48,7 +48,8 @@ def test_sizes_are_parsed_like_aria2_and_curl(text, size):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "k", "-1", "1,5M", "1e6", "10X", "1.M", ".5M", "0x10", "٣", "9" * 400]
+    "text",
+    ["", "k", "-1", "1,5M", "1e6", "10X", "1.M", ".5M", "0x10", "٣", "9" * 400, "0.5"],
 )
 def test_an_invalid_size_is_refused_with_an_example(text):
     with pytest.raises(ValueError, match="500k"):

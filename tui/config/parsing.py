@@ -165,6 +165,9 @@ def parse_pin(text: str) -> tuple[str, int, str]:
     if not host or not separator or not re.fullmatch(r"[0-9]{1,5}|\*", port):
         raise ValueError(f"{sanitize(text, 80)!r} is not valid; {form}")
     number = 0 if port == "*" else int(port)
+    if host == "*":
+        # curl reads it as every host; here, no host would have that name.
+        raise ValueError(f"* is for ports only; {form}")
     if number > 65535:
         raise ValueError(f"port {number} is out of range; {form}")
     try:

@@ -57,15 +57,21 @@ def parse_size(text: str, noun: str = "size") -> int:
         ValueError: the text is not a size; the message shows valid ones.
     """
     match = _SIZE.fullmatch(text)
+    invalid = f"{text!r} is not a valid {noun}; use 500k, 10M or 1.5G"
     if match is None:
-        raise ValueError(f"{text!r} is not a valid {noun}; use 500k, 10M or 1.5G")
+        raise ValueError(invalid)
     number, letter, suffix = match.groups()
     base = 1000 if suffix.lower() == "b" and letter else 1024
     whole, _, decimals = number.partition(".")
     # In integers: a float would lose bytes above 2**53.
     factor: int = base ** _POWERS[letter.lower()]
     divisor: int = 10 ** len(decimals)
-    return int(whole + decimals) * factor // divisor
+    digits = int(whole + decimals)
+    size = digits * factor // divisor
+    if digits and not size:
+        # Half a byte, because a letter is missing: 0 would mean no limit.
+        raise ValueError(invalid)
+    return size
 
 
 def editable_size(number: int | None) -> str:
