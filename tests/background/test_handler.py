@@ -128,6 +128,8 @@ async def test_limits_are_set(ask):
         ("reorder", {"ids": [0], "move": "sideways"}),
         ("set_queue_positions", {"positions": [[0]]}),
         ("set_queue_positions", {"positions": [["0", 1]]}),
+        ("set_queue_positions", {"positions": [[0, 10**400]]}),
+        ("set_queue_positions", {"positions": [[0, float("inf")]]}),
         ("set_url", {"id": 0, "url": "file:///etc/passwd"}),
         ("set_url", {"id": 99, "url": "https://example.org/"}),
         ("add", {"requests": [{"urls": ["ftp://example.org/x"]}]}),

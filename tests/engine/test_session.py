@@ -17,7 +17,7 @@ from tui.core.listing.slices import run_at_once
 from tui.core.notices import Notice, NoticeCode
 from tui.core.request import Checksum, DownloadRequest
 from tui.core.service import Move
-from tui.core.settings import OnExists, Settings
+from tui.core.settings import MAX_RATE, OnExists, Settings
 from tui.disk.state.journal import Journal
 from tui.engine.factory import open_engine
 from tui.engine.session import journal_writer as chronicle_module
@@ -204,6 +204,27 @@ async def test_limits_are_restored_and_the_command_line_takes_precedence(
     assert (now.on_exists, now.headers) == (OnExists.SKIP, (("Accept", "a/b"),))
     assert now.output_dir == settings.output_dir.absolute()
     await session.close()
+
+
+async def test_a_rate_limit_beyond_all_networks_is_saved_as_the_highest_one(
+    state, settings
+):
+    """SQLite stores no number above 2^63; one such number kept all from being saved."""
+    session = begin_session(settings, "")
+    async with running(session) as first:
+        first.pause_all()
+        first.add(asked("a", "b"))
+        first.set_rate_limit(1 << 70)
+        first.set_rate_limit(1 << 70, 0)
+        first.set_rate_limit(1, 1)
+        first.set_rate_limit(1 << 70, 1)
+        await session.flush()
+        assert session.unsaved() == ""
+    session = last_session(Settings(), ())
+    async with running(session) as second:
+        limits = [second.detail(id).rate_limit for id in (0, 1)]
+        limits.append(second.snapshot().rate_limit)
+    assert limits == [MAX_RATE] * 3
 
 
 async def test_a_fixed_concurrency_is_restored_and_an_automatic_one_begins_again(
@@ -542,6 +563,19 @@ async def test_a_session_that_cannot_be_saved_says_so_before_anything_is_added(
         (reason,) = engine.restored.values
         assert "is not writable" in reason
         assert session.unsaved() == reason
+
+
+async def test_a_session_that_a_bug_keeps_from_being_saved_says_so(state, settings):
+    session = begin_session(settings, "list")
+    async with running(session) as engine:
+        engine.pause_all()
+        engine.add(asked("a"))
+        engine._registry.downloads[0].size = 1 << 70
+        await session.flush()
+        assert "internal error: OverflowError" in session.unsaved()
+        engine._registry.downloads[0].size = 1
+        await session.flush()
+        assert session.unsaved() == ""
 
 
 async def test_an_empty_session_leaves_no_file(state, settings):

@@ -17,7 +17,7 @@ from tui.core.download import ENDED, DownloadState
 from tui.core.listing.slices import run_sliced
 from tui.core.request import check_url, with_login_of, without_logins
 from tui.core.service import REMOVED, Move
-from tui.core.settings import MAX_CONCURRENCY, MAX_SEGMENTS, MAX_WRITERS
+from tui.core.settings import MAX_CONCURRENCY, MAX_RATE, MAX_SEGMENTS, MAX_WRITERS
 from tui.messages import pause_text
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ _SLICE: Final = 20_000
 _CHANGES: Final = 1_000
 """Downloads changed per loop iteration: 5 ms."""
 _MAX_DELAY_S: Final = 60
+_MAX_POSITION: Final = 1e300
+"""Numbers beyond the range of floats become infinite, which JSON does not have."""
 _STOPPED: Final = ENDED | {DownloadState.PAUSED}
 """States that nobody waits for: a paused download waits for the user."""
 _WAIT_INTERVAL_S: Final = 0.05
@@ -326,7 +328,8 @@ def _positions(args: Mapping[str, Any]) -> dict[DownloadId, float]:
         if not isinstance(pair, list) or len(pair) != 2:
             raise RequestError(Code.INVALID_PARAMS, "positions must be pairs")
         id, position = pair
-        if type(id) is not int or id < 0 or not isinstance(position, int | float):
+        is_number = isinstance(position, int | float) and abs(position) < _MAX_POSITION
+        if type(id) is not int or id < 0 or not is_number:
             raise RequestError(Code.INVALID_PARAMS, "positions must be numbers")
         found[id] = float(position)
     return found
@@ -340,7 +343,7 @@ def _move(args: Mapping[str, Any]) -> Move:
 
 
 def _rate(args: Mapping[str, Any]) -> int | None:
-    return None if args.get("rate") is None else _number(args, "rate", 1, 1 << 53)
+    return None if args.get("rate") is None else _number(args, "rate", 1, MAX_RATE)
 
 
 def _optional_id(args: Mapping[str, Any]) -> DownloadId | None:

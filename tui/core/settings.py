@@ -11,6 +11,9 @@ MAX_CONCURRENCY = 1000
 """Highest concurrency; above it file descriptors run out on common systems."""
 MAX_SEGMENTS = 64
 MAX_WRITERS = 32
+MAX_RATE = 1 << 53
+"""Highest rate limit in bytes per second: whole numbers above it are not exact in JSON,
+and those from 2^63 do not fit into a session."""
 COLUMNS = (
     "state",
     "size",

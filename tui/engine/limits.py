@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tui.core.download import DownloadState
 from tui.core.events import LimitChanged
 from tui.core.notices import LimitName
-from tui.core.settings import MAX_CONCURRENCY, MAX_SEGMENTS, MAX_WRITERS
+from tui.core.settings import MAX_CONCURRENCY, MAX_RATE, MAX_SEGMENTS, MAX_WRITERS
 from tui.net.limiter import Limiter
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class LimitControl:
 
     def set_rate_limit(self, rate: int | None, id: DownloadId | None = None) -> None:
         """Set the bytes per second of one download or of all; ``None`` for no limit."""
-        rate = max(1, rate) if rate is not None else None
+        rate = max(1, min(MAX_RATE, rate)) if rate is not None else None
         if id is None:
             old = self._context.limiter.rate
             self._context.limiter.set_rate(rate)

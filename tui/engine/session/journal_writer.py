@@ -185,6 +185,8 @@ class JournalWriter:
             await self.write()
         except LocalError as error:
             trouble = str(error)
+        except Exception as error:  # a bug here must not go unnoticed: nothing is saved
+            trouble = f"internal error: {type(error).__name__}: {error}"
         else:
             trouble = ""
         if trouble != self.trouble:

@@ -14,6 +14,7 @@ from tui.core.notices import Notice, NoticeCode, RestoredSession, decode_notice
 from tui.core.request import origin_of, without_login
 from tui.core.settings import (
     MAX_CONCURRENCY,
+    MAX_RATE,
     MAX_SEGMENTS,
     MAX_WRITERS,
     OnExists,
@@ -47,7 +48,7 @@ _LIMITS = {
     "segments": (0, MAX_SEGMENTS),
     "writers": (1, MAX_WRITERS),
     "timeout_s": (0.1, 86_400.0),
-    "rate_limit": (1, 1 << 53),
+    "rate_limit": (1, MAX_RATE),
 }
 _KINDS = {"auto": bool, "fsync": bool, "timeout_s": float}
 
