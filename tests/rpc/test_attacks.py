@@ -16,6 +16,7 @@ from tests.rpc.conftest import rpc_config
 from tests.support.until import until
 from tui.core import events
 from tui.core.notices import NoticeCode
+from tui.core.request import DownloadRequest
 from tui.rpc import dispatch, refusals
 from tui.rpc.options import REFUSED
 from tui.rpc.web import server as server_module
@@ -366,6 +367,7 @@ async def test_a_client_that_does_not_read_is_cut_off(
     rpc, refused, open_socket, monkeypatch
 ):
     monkeypatch.setattr(sockets_module, "MAX_WAITING", 50)
+    monkeypatch.setattr(sockets_module, "STALL_S", 0.2)
     async with rpc.socket() as reading:
         url = f"127.0.0.1:{rpc.server.config.port}"
         _, writer = await open_socket(
@@ -379,14 +381,80 @@ async def test_a_client_that_does_not_read_is_cut_off(
         await until(lambda: len(rpc.server.sockets) == 2)
 
         def flood():
-            for _ in range(200):
+            for _ in range(10):
                 rpc.server.sockets.notify("aria2.onDownloadStart", "0" * 16 * 1000)
             return len(rpc.server.sockets) == 1
 
         draining = asyncio.ensure_future(drain(reading))
-        await until(lambda: flood() or refused(), 20)
-        await until(lambda: "it does not read its WebSocket" in str(refused()))
+        await until(flood, 20)
+        assert refused() == [(1, "it does not read its WebSocket")]
+        # Nothing of it is left, and the other one is served as before.
+        await until(lambda: len(rpc.server._state.connections) == 1)
         draining.cancel()
+        with suppress(asyncio.CancelledError):
+            await draining
+        await reading.send(json.dumps({"id": 1, "method": "system.listMethods"}))
+        while (await next_message(reading)).get("id") != 1:
+            pass
+
+
+async def test_a_client_that_answers_no_ping_is_cut_off(rpc, open_socket, monkeypatch):
+    """Otherwise 64 of them would keep all others out for good."""
+    monkeypatch.setattr(server_module, "PING_S", 0.05)
+    await rpc.server.close()
+    await rpc.server.open()
+    url = f"127.0.0.1:{rpc.server.config.port}"
+    _, writer = await open_socket(
+        (
+            f"GET /jsonrpc HTTP/1.1\r\nHost: {url}\r\nUpgrade: websocket\r\n"
+            "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        ).encode(),
+    )
+    writer.transport.pause_reading()
+    await until(lambda: len(rpc.server.sockets) == 1)
+    # More than the buffers of the system take, so that the end cannot be sent.
+    for _ in range(500):
+        rpc.server.sockets.notify("aria2.onDownloadStart", "0" * 16 * 1000)
+    await until(lambda: len(rpc.server.sockets) == 0)
+    await until(lambda: not rpc.server._state.connections)
+
+
+async def test_a_client_that_reads_gets_every_notification_of_a_burst(rpc, files):
+    rpc.service.pause_all()
+    urls = [f"{files.whole}?{number}" for number in range(5_000)]
+    ids = list(rpc.service.add([DownloadRequest((url,)) for url in urls]))
+    async with rpc.socket() as socket:
+        await until(lambda: len(rpc.server.sockets) == 1)
+        rpc.service.cancel(ids)
+        gids = [(await next_message(socket))["params"][0]["gid"] for _ in ids]
+        assert len({*gids}) == len(ids)
+
+
+async def test_a_client_gets_no_further_reply_before_it_has_read_the_last(
+    rpc, monkeypatch
+):
+    """Calls without reading would fill the memory with replies."""
+    answered = []
+    answer = rpc.server.sockets._dispatcher.answer
+
+    async def counted(body, client):
+        answered.append(body)
+        reply = await answer(body, client)
+        return reply._replace(text=reply.text + " " * (8 << 20))
+
+    monkeypatch.setattr(rpc.server.sockets._dispatcher, "answer", counted)
+    message = json.dumps({"id": 1, "method": "system.listMethods"})
+    async with connect(rpc.socket().uri, proxy=None, max_queue=1, max_size=None) as one:
+        for _ in range(20):
+            await one.send(message)
+        await until(lambda: answered)
+        for _ in range(50):  # turns of the loop in which it could answer more
+            await asyncio.sleep(0)
+        assert len(answered) < 10
+        for _ in range(20):
+            await one.recv()
+        assert len(answered) == 20
 
 
 async def drain(socket):

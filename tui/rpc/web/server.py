@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import (
+    WebSocketsSansIOProtocol,
+)
 from uvicorn.server import ServerState
 
 from tui.core.errors import ErrorKind, LocalError
@@ -31,12 +34,16 @@ from tui.rpc.web.sockets import Sockets
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from websockets.http11 import Request
+
     from tui.core.service import DownloadService
 
 MAX_CONNECTIONS = 256
 HEADER_TIMEOUT_S = 10.0
 """Time for the header section of a request to arrive, and to the first request."""
 KEEP_ALIVE_S = 30
+PING_S = 20.0
+"""Time between two pings of a WebSocket, and for the answer to one."""
 _CLOSE_S = 2.0
 _SHUTDOWN_DELAY_S = 3.0
 """Time for the reply to ``aria2.shutdown`` to reach the client, as in aria2."""
@@ -105,6 +112,21 @@ class _GuardedProtocol(H11Protocol):
             self.drop("no complete request arrived in time")
 
 
+class _WebSocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's WebSockets, which can also be ended if the client does not read."""
+
+    def handle_connect(self, event: Request) -> None:
+        """Start the application, which may end the connection at once."""
+        super().handle_connect(event)
+        if not self.transport.is_closing():
+            self.scope["state"]["abort"] = self.transport.abort
+
+    def keepalive_timeout(self) -> None:
+        """End the connection of a client that answers no ping."""
+        super().keepalive_timeout()
+        self.transport.abort()
+
+
 class RpcServer:
     """A running RPC; end it with ``close``."""
 
@@ -157,7 +179,7 @@ class RpcServer:
         settings = uvicorn.Config(
             self._app,
             http="h11",
-            ws="websockets-sansio",
+            ws=_WebSocketProtocol,
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -166,6 +188,8 @@ class RpcServer:
             proxy_headers=False,
             ws_max_size=2 << 20,
             ws_per_message_deflate=False,
+            ws_ping_interval=PING_S,
+            ws_ping_timeout=PING_S,
             timeout_keep_alive=KEEP_ALIVE_S,
             h11_max_incomplete_event_size=64 << 10,
         )

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import suppress
 from typing import TYPE_CHECKING
-
-from starlette.websockets import WebSocketDisconnect
 
 from tui.rpc.dispatch import notification
 from tui.rpc.web.guard import client_of
@@ -22,7 +19,15 @@ if TYPE_CHECKING:
 MAX_SOCKETS = 64
 """WebSockets that may be open; clients keep one."""
 MAX_WAITING = 1000
-"""Messages that wait for a client that does not read; one more ends the connection."""
+"""Messages that wait for a client that reads nothing; one more ends the connection."""
+MAX_BURST = 200_000
+"""Messages that wait for a client that reads. There is one for each download, also if
+all downloads are cancelled at once."""
+STALL_S = 10.0
+"""Time after which a client that has taken no message counts as one that does not read.
+"""
+_SLICE = 100
+"""Messages sent per loop iteration: 3 ms."""
 _TRY_LATER = 1013
 
 
@@ -31,25 +36,42 @@ class _Peer:
 
     def __init__(self, socket: WebSocket) -> None:
         self.socket = socket
-        self._waiting: deque[str] = deque()
+        self._waiting: deque[tuple[str, asyncio.Future[None] | None]] = deque()
+        """Messages, and what to resolve when one is sent."""
         self._wake = asyncio.Event()
-        self.is_stuck = False
+        self._moved_at_s = 0.0
+        """When a message was sent last, or the first one was put."""
+        self.stuck = asyncio.Event()
+        """Set when the client reads too slowly."""
 
-    def put(self, text: str) -> None:
-        """Send a message as soon as the client reads."""
-        if len(self._waiting) >= MAX_WAITING:
-            self.is_stuck = True
-        else:
-            self._waiting.append(text)
+    def put(self, text: str, sent: asyncio.Future[None] | None = None) -> None:
+        """Send a message as soon as the client reads; resolve ``sent`` then."""
+        now_s = asyncio.get_running_loop().time()
+        if not self._waiting:
+            self._moved_at_s = now_s
+        count, still_s = len(self._waiting), now_s - self._moved_at_s
+        if count >= MAX_BURST or (count >= MAX_WAITING and still_s >= STALL_S):
+            self.stuck.set()
+            return
+        self._waiting.append((text, sent))
         self._wake.set()
 
     async def write(self) -> None:
-        """Send what is put, until the client reads too slowly or has gone."""
-        while not self.is_stuck:
+        """Send what is put, until the client has gone."""
+        loop = asyncio.get_running_loop()
+        number = 0
+        while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._waiting and not self.is_stuck:
-                await self.socket.send_text(self._waiting.popleft())
+            while self._waiting:
+                text, sent = self._waiting.popleft()
+                await self.socket.send_text(text)
+                self._moved_at_s = loop.time()
+                if sent is not None and not sent.done():
+                    sent.set_result(None)
+                number += 1
+                if number % _SLICE == 0:
+                    await asyncio.sleep(0)
 
 
 class Sockets:
@@ -91,19 +113,19 @@ class Sockets:
         self._peers.add(peer)
         reading = asyncio.create_task(self._read(peer, client))
         writing = asyncio.create_task(peer.write())
+        stuck = asyncio.create_task(peer.stuck.wait())
+        tasks = (reading, writing, stuck)
         try:
-            await asyncio.wait((reading, writing), return_when=asyncio.FIRST_COMPLETED)
-            if peer.is_stuck:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if stuck.done():
                 self._on_refused(client, "it does not read its WebSocket")
-                with suppress(RuntimeError, WebSocketDisconnect):
-                    await asyncio.wait_for(socket.close(_TRY_LATER), 1.0)
-        except TimeoutError:
-            pass
+                # Closed cleanly, it would wait for what the client does not read.
+                socket.state.abort()
         finally:
             self._peers.discard(peer)
-            for task in (reading, writing):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(reading, writing, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _read(self, peer: _Peer, client: str) -> None:
         while True:
@@ -113,4 +135,7 @@ class Sockets:
             # aria2 takes binary frames as text, too.
             body = message.get("text") or message.get("bytes") or b""
             reply = await self._dispatcher.answer(body, client)
-            peer.put(reply.text)
+            # Replies can be large: no further one before the client has taken this one.
+            sent = asyncio.get_running_loop().create_future()
+            peer.put(reply.text, sent)
+            await sent
