@@ -159,7 +159,7 @@ async def test_unknown_methods_are_refused(ask):
 
 
 async def test_stop_is_answered_first(ask):
-    assert await ask("stop") == {}
+    assert await ask("stop") == {"unsaved": ""}
     await ask.stopped.wait()
 
 

@@ -194,6 +194,11 @@ async def test_a_session_that_cannot_be_saved_is_reported_and_downloads(
     assert (await command("wait")).status == 0
     assert "this session is not being saved" in (await command("ls")).out
     assert (command.folder / "0.bin").exists()
+    added = await command("add", server.url("/1.bin"))
+    assert "this session is not being saved" in added.err
+    stopped = await command("stop")
+    assert stopped.status == 1
+    assert "the session could not be saved" in stopped.err
 
 
 async def test_it_ends_by_itself_if_asked_to(server, command):

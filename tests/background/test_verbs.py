@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +22,8 @@ from tui.cli.commands.completion import answer
 from tui.cli.main import main
 from tui.cli.subcommands import find_subcommand
 from tui.core.download import DownloadState
+from tui.core.errors import ErrorKind
+from tui.core.notices import PauseReason
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,13 +36,21 @@ _S = DownloadState
 class Background:
     """A background process in the loop of the test, and its command line."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "main") -> None:
         self.service = FakeService()
         self.stopped = asyncio.Event()
-        self.address = address_of("main")
+        self.address = address_of(name)
         self.lock = Lock(self.address)
-        self.hello = Hello(PROTOCOL, __version__, os.getpid(), 1000.0, "main")
-        process = Process(self.service, self.stopped.set, self._log)
+        self.hello = Hello(PROTOCOL, __version__, os.getpid(), 1000.0, name)
+        self.trouble = ""
+        """Why the session is not saved."""
+        process = Process(
+            self.service,
+            self.stopped.set,
+            self._log,
+            unsaved=lambda: self.trouble,
+            save=self._save,
+        )
         self.server = BackgroundServer(
             self.address,
             self.hello,
@@ -50,6 +61,9 @@ class Background:
     async def _log(self, limit: int) -> str:
         return ""
 
+    async def _save(self) -> str:
+        return self.trouble
+
     async def __call__(self, *arguments: str, stdin: str | None = None) -> Result:
         """Run ``fetchtui ARGUMENTS`` in a thread beside the server."""
         name, *others = arguments
@@ -57,16 +71,21 @@ class Background:
         runner = CliRunner()
         return await asyncio.to_thread(runner.invoke, command, others, input=stdin)
 
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        self.lock.acquire()
+        self.lock.write(self.hello)
+        await self.server.open()
+        yield
+        await self.server.close("stopped")
+        self.lock.release()
+
 
 @pytest.fixture
 async def fetchtui() -> AsyncIterator[Background]:
     made = Background()
-    made.lock.acquire()
-    made.lock.write(made.hello)
-    await made.server.open()
-    yield made
-    await made.server.close("stopped")
-    made.lock.release()
+    async with made.running():
+        yield made
 
 
 def _lines(result: Result) -> list[Any]:
@@ -193,11 +212,20 @@ async def test_limits_are_shown_and_set(fetchtui):
     result = await fetchtui("limit", "--rate", "2M", "-c", "3", "--json")
     assert _lines(result)[0]["rate_limit"] == 2 << 20
     assert fetchtui.service.concurrency == 3
-    await fetchtui("limit", "a", "--rate", "1k")
+    result = await fetchtui("limit", "a", "--rate", "1k", "-s", "0")
+    assert result.stdout == "Set for 1 download: rate limit 1k, connections by size.\n"
     assert fetchtui.service.limits[0] == 1024
     result = await fetchtui("limit", "--rate", "off", "-c", "auto")
     assert "rate limit       off" in result.stdout
     assert fetchtui.service.rate_limit is None
+
+
+async def test_a_limit_is_set_for_more_downloads_than_open_requests(fetchtui):
+    for number in range(200):
+        fetchtui.service.put(f"f{number}", _S.DOWNLOADING)
+    result = await fetchtui("limit", "0-199", "--rate", "1k", "-s", "2")
+    assert result.stdout == "Set for 200 downloads: rate limit 1k, connections 2.\n"
+    assert fetchtui.service.limits == dict.fromkeys(range(200), 1024)
 
 
 @pytest.mark.parametrize(
@@ -235,6 +263,53 @@ async def test_stop_waits_for_the_end(fetchtui):
     assert not stopping.done()
     fetchtui.lock.release()
     assert (await stopping).stdout.startswith("Stopped 'main'.")
+
+
+async def test_stop_says_that_the_session_could_not_be_saved(fetchtui):
+    fetchtui.trouble = "the disk\x1b is full"
+    stopping = asyncio.ensure_future(fetchtui("stop"))
+    await fetchtui.stopped.wait()
+    await fetchtui.server.close("stopped")
+    fetchtui.lock.release()
+    result = await stopping
+    assert result.exit_code == 1
+    assert "could not be saved: the disk� is full" in result.stderr
+    assert "add them again" in result.stderr
+
+
+async def test_add_warns_that_the_session_is_not_saved(fetchtui):
+    fetchtui.trouble = "the disk is full"
+    result = await fetchtui("add", "https://example.org/a")
+    assert result.exit_code == 0
+    assert result.stdout == "Added 1 download (id 0).\n"
+    assert "warning: this session is not being saved: the disk is full" in result.stderr
+
+
+async def test_commands_that_are_suggested_name_the_process(monkeypatch):
+    made = Background("night")
+    async with made.running():
+        made.service.pause_all()
+        assert (
+            "fetchtui resume --all --name night"
+            in (await made("ls", "--name", "night")).stdout
+        )
+        stopping = asyncio.ensure_future(made("stop", "--name", "night"))
+        await made.stopped.wait()
+        made.lock.release()
+        assert "fetchtui -b --name night continues" in (await stopping).stdout
+
+
+async def test_wait_says_how_to_continue_after_an_error(fetchtui):
+    fetchtui.service.put("a")
+    fetchtui.service.pause_for(PauseReason(ErrorKind.DISK_FULL, "the disk is full"))
+    result = await fetchtui("wait")
+    assert result.exit_code == 1
+    assert "fetchtui resume --all continues" in result.stderr
+
+
+async def test_wait_without_downloads_says_so(fetchtui):
+    result = await fetchtui("wait")
+    assert (result.exit_code, result.stdout) == (0, "no downloads\n")
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,8 @@ _SLICE: Final = 20_000
 """States read per loop iteration: 5 ms."""
 _CHANGES: Final = 1_000
 """Downloads changed per loop iteration: 5 ms."""
+_SAVE_S: Final = 10.0
+"""Time after which a session that cannot be saved no longer delays the end."""
 _MAX_DELAY_S: Final = 60
 _MAX_POSITION: Final = 1e300
 """Numbers beyond the range of floats become infinite, which JSON does not have."""
@@ -70,6 +72,8 @@ class Process:
     """Returns why the session is not saved; "" if it is."""
     settings: Callable[[], Mapping[str, str]] = dict
     """Returns the settings as text by key, without secrets."""
+    save: Callable[[], Awaitable[str]] | None = None
+    """Saves the session now; returns why that failed, or ""."""
 
 
 class ClientHandler:
@@ -123,9 +127,16 @@ class ClientHandler:
         return {}
 
     async def _stop(self, _params: dict[str, Any]) -> Any:
+        unsaved = ""
+        if self._process.save is not None:
+            try:
+                async with asyncio.timeout(_SAVE_S):
+                    unsaved = await self._process.save()
+            except TimeoutError:
+                unsaved = f"the disk took more than {_SAVE_S:.0f} s"
         # The answer is sent first.
         asyncio.get_running_loop().call_soon(self._process.stop)
-        return {}
+        return {"unsaved": unsaved}
 
     async def _log(self, params: dict[str, Any]) -> Any:
         count = _number(params, "count", 1, 10_000)

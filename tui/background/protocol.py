@@ -20,7 +20,8 @@ Requests of a client:
 ``wait``        {ids}: answered when these downloads have ended; without ids, all
 ``settings``    {}: {settings}, as text by key and without secrets
 ``log``         {count}: {lines}, the last ones of the log of the process
-``stop``        {}: ends the process; the connection closes when it has ended
+``stop``        {}: {unsaved}, why the session could not be saved; ends the process,
+                and the connection closes when it has ended
 ==============  ====================================================================
 
 Requests of a dashboard, answered by ``attach.view``, where values are encoded as in

@@ -12,6 +12,7 @@ from tui.cli.background.connection import (
     json_option,
     name_option,
     run,
+    unsaved_text,
 )
 from tui.core.text.units import plural
 
@@ -40,16 +41,19 @@ def add(
     """
     requests = _load(sources, links, base_url)
 
-    async def work(connection: Connection) -> int:
+    async def work(connection: Connection) -> tuple[int, str]:
         first = -1
         for records in encoded_calls(requests):
             answer = await connection.request(
                 "call", name="add", args={"requests": records}
             )
             first = answer["first"] if first < 0 else first
-        return first
+        status = await connection.request("status")
+        return first, str(status["unsaved"])
 
-    first, count = run(name, work), len(requests)
+    (first, unsaved), count = run(name, work), len(requests)
+    if unsaved:
+        click.echo(f"fetchtui: warning: {unsaved_text(unsaved)}", err=True)
     if is_json:
         echo_json({"first": first, "count": count})
         return

@@ -120,7 +120,8 @@ def _link(replica: Replica, target: str, ssh: SshTarget | None) -> Link:
         return Link(replica, _local_connector(target), target)
     from tui.background.attach.ssh import SshConnector
 
-    return Link(replica, SshConnector(ssh), ssh.name, ssh.host)
+    host = ssh.host if ssh.port is None else f"{ssh.host}:{ssh.port}"
+    return Link(replica, SshConnector(ssh), ssh.name, host)
 
 
 def _local_connector(name: str) -> Connector:

@@ -71,10 +71,15 @@ def run(name: str, work: Callable[[Connection], Awaitable[T]]) -> T:
         raise NoProcess(lost(name, str(error))) from None
 
 
+def name_words(name: str) -> str:
+    """Return the option with which a suggested command means this process."""
+    return "" if name == DEFAULT_NAME else f" --name {name}"
+
+
 def not_running(name: str) -> str:
     """Return what to say if no process has this name."""
     others = running_names()
-    option = "" if name == DEFAULT_NAME else f" --name {name}"
+    option = name_words(name)
     hint = f"fetchtui -b{option} LIST starts one"
     if others:
         hint += f"; running: {', '.join(others)}"
@@ -88,7 +93,7 @@ def lost(name: str, reason: str) -> str:
     shown = f": {sanitize(reason, 200)}" if reason else ""
     return (
         f"the background process {name!r} does not answer{shown};"
-        f" see {address_of(name).log}, or end it with fetchtui stop"
+        f" see {address_of(name).log}, or end it with fetchtui stop{name_words(name)}"
     )
 
 
@@ -97,7 +102,7 @@ def refusal(name: str, error: RequestError) -> click.ClickException:
     if error.code is Code.VERSION:
         version = sanitize(str(error.data.get("version", "?")), 40)
         protocol = sanitize(str(error.data.get("protocol", "?")), 10)
-        option = "" if name == DEFAULT_NAME else f" --name {name}"
+        option = name_words(name)
         return NoProcess(
             f"the background process {name!r} runs fetchtui {version} (protocol"
             f" {protocol}), this is fetchtui {__version__} (protocol {PROTOCOL}); run"
@@ -226,6 +231,11 @@ def clean(value: Any) -> Any:
     if isinstance(value, dict):
         return {sanitize(str(key)): clean(part) for key, part in value.items()}
     return value
+
+
+def unsaved_text(reason: object) -> str:
+    """Return the warning that the session of a process is not saved."""
+    return f"this session is not being saved: {clean(str(reason))}"
 
 
 def since(hello: Hello) -> str:

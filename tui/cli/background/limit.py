@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -16,10 +16,14 @@ from tui.cli.background.connection import (
     targets_argument,
 )
 from tui.core.settings import MAX_CONCURRENCY, MAX_SEGMENTS
-from tui.core.text.units import format_limit, parse_size
+from tui.core.text.units import format_limit, parse_size, plural
 
 if TYPE_CHECKING:
     from tui.background.client import Connection
+
+
+_TOGETHER: Final = 32
+"""Requests that are sent before the first one is answered; the process refuses 64."""
 
 
 def _rate(
@@ -49,6 +53,25 @@ def _concurrency(
             f"must be a number from 1 to {MAX_CONCURRENCY}, or auto"
         )
     return number
+
+
+def _changes(rate: int | None, connections: int | None) -> str:
+    """Return what was set for single downloads, in words."""
+    parts = []
+    if rate is not None:
+        parts.append(f"rate limit {format_limit(rate)}" if rate else "no rate limit")
+    if connections is not None:
+        parts.append(f"connections {connections or 'by size'}")
+    return ", ".join(parts)
+
+
+def _show(limits: dict[str, Any]) -> None:
+    auto = " (automatic)" if limits["auto"] else ""
+    rate_text = format_limit(limits["rate_limit"]) if limits["rate_limit"] else "off"
+    click.echo(f"rate limit       {rate_text}")
+    click.echo(f"concurrency      {limits['concurrency']}{auto}")
+    click.echo(f"per host         {limits['per_host'] or 'unlimited'}")
+    click.echo(f"connections      {limits['connections'] or 'by size'} per download")
 
 
 @click.command()
@@ -97,7 +120,7 @@ def limit(
 
     apply_units()
 
-    async def work(connection: Connection) -> dict[str, Any]:
+    async def work(connection: Connection) -> tuple[int, dict[str, Any]]:
         ids: list[int | None] = [None]
         if targets:
             ids = [*await find(connection, targets)]
@@ -115,12 +138,15 @@ def limit(
             )
         if per_host is not None:
             calls.append(("set_per_host", {"count": per_host}))
-        for verb, args in calls:
-            await connection.request("call", name=verb, args=args)
+        for at in range(0, len(calls), _TOGETHER):
+            part = calls[at : at + _TOGETHER]
+            sent = [connection.send("call", name=v, args=args) for v, args in part]
+            for answer in sent:
+                await answer
         status: dict[str, Any] = await connection.request("status")
-        return status
+        return len(ids), status
 
-    status = run(name, work)
+    count, status = run(name, work)
     limits = {
         key: status[key]
         for key in ("rate_limit", "concurrency", "auto", "per_host", "connections")
@@ -128,9 +154,7 @@ def limit(
     if is_json:
         echo_json(limits)
         return
-    auto = " (automatic)" if limits["auto"] else ""
-    rate_text = format_limit(limits["rate_limit"]) if limits["rate_limit"] else "off"
-    click.echo(f"rate limit       {rate_text}")
-    click.echo(f"concurrency      {limits['concurrency']}{auto}")
-    click.echo(f"per host         {limits['per_host'] or 'unlimited'}")
-    click.echo(f"connections      {limits['connections'] or 'by size'} per download")
+    if targets:
+        click.echo(f"Set for {plural(count)}: {_changes(rate, connections)}.")
+        return
+    _show(limits)

@@ -14,9 +14,11 @@ from tui.cli.background.connection import (
     find,
     json_option,
     name_option,
+    name_words,
     path_of,
     run,
     targets_argument,
+    unsaved_text,
 )
 from tui.core.listing.query import SortKey
 from tui.core.text.sanitize import sanitize, sanitize_url
@@ -72,7 +74,7 @@ def ls(
                 else:
                     click.echo(_line(row))
         if not is_json:
-            click.echo(_summary(status))
+            click.echo(_summary(status, name_words(name)))
 
     run(name, show)
 
@@ -110,7 +112,7 @@ def _line(row: dict[str, Any]) -> str:
     )
 
 
-def _summary(status: dict[str, Any]) -> str:
+def _summary(status: dict[str, Any], option: str) -> str:
     counts = dict(status["counts"])
     counts["downloading"] += counts.pop("probing") + counts.pop("verifying")
     parts = [f"{counts[state]:,} {state}" for state in _STATES if counts[state]]
@@ -122,9 +124,10 @@ def _summary(status: dict[str, Any]) -> str:
     text = " · ".join(parts)
     if status["is_paused"]:
         reason = f": {clean(status['pause_reason'])}" if status["pause_reason"] else ""
-        text += f"\nThe queue is paused{reason}; fetchtui resume --all continues it."
-    if status["unsaved"]:
         text += (
-            f"\nwarning: this session is not being saved: {clean(status['unsaved'])}"
+            f"\nThe queue is paused{reason};"
+            f" fetchtui resume --all{option} continues it."
         )
+    if status["unsaved"]:
+        text += f"\nwarning: {unsaved_text(status['unsaved'])}"
     return text

@@ -138,6 +138,7 @@ class _BackgroundProcess:
         self._session = session
         self._settings = settings
         self._stop = asyncio.Event()
+        self._is_restored = False
 
     async def run(self, report: Callable[[Started], object]) -> int:
         """Run until somebody stops it; return the exit status."""
@@ -158,6 +159,7 @@ class _BackgroundProcess:
                     post_processor,
                     self._session.unsaved,
                     partial(shown_settings, self._settings),
+                    self._save,
                 )
                 await self._serve(process, stack)
                 notice = None
@@ -191,6 +193,7 @@ class _BackgroundProcess:
         todo = now.total - sum(now.counts[state] for state in ENDED) + len(new)
         await _add(service, new)
         unsaved = await self._session.flush()
+        self._is_restored = True
         return Started(
             os.getpid(),
             todo,
@@ -199,6 +202,12 @@ class _BackgroundProcess:
             now.output_dir,
             rpc,
         )
+
+    async def _save(self) -> str:
+        # Its entries are still being read before that.
+        if not self._is_restored:
+            return self._session.unsaved()
+        return await self._session.flush()
 
     async def _until_end(self, process: Process, interrupts: Interrupts) -> None:
         ends: list[asyncio.Future[bool]] = [

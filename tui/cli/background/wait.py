@@ -23,6 +23,7 @@ from tui.cli.background.connection import (
     json_option,
     lost,
     name_option,
+    name_words,
     not_running,
     run,
     targets_argument,
@@ -73,9 +74,12 @@ def wait(targets: tuple[str, ...], is_json: bool, name: str) -> None:
         echo_json(answer)
     else:
         parts = [f"{count:,} {clean(state)}" for state, count in counts.items()]
-        click.echo(", ".join(part for part in parts if not part.startswith("0 ")))
+        parts = [part for part in parts if not part.startswith("0 ")]
+        click.echo(", ".join(parts) or "no downloads")
         if answer["pause_reason"]:
-            click.echo(f"stopped: {clean(answer['pause_reason'])}", err=True)
+            reason = clean(answer["pause_reason"])
+            command = f"fetchtui resume --all{name_words(name)}"
+            click.echo(f"stopped: {reason}; {command} continues", err=True)
     sys.exit(1 if others or answer["post_processing_failures"] else 0)
 
 
@@ -85,14 +89,16 @@ def wait(targets: tuple[str, ...], is_json: bool, name: str) -> None:
 def stop(is_json: bool, name: str) -> None:
     """Stop a background process; it saves everything first.
 
-    fetchtui -b continues its downloads later.
+    fetchtui -b continues its downloads later. Exit status: 1 if the process has ended
+    but could not save everything, because of a full disk for example.
     """
     address = address_of(name)
     record = running(address)
     if record is None:
         raise NoProcess(not_running(name))
+    unsaved = ""
     try:
-        asyncio.run(_ask_to_stop(address))
+        unsaved = asyncio.run(_ask_to_stop(address))
     except (RequestError, ConnectionLost, TimeoutError):
         # Another version, or it does not answer; a signal ends it as well.
         if record.pid > 1:
@@ -109,12 +115,22 @@ def stop(is_json: bool, name: str) -> None:
             )
         time.sleep(_POLL_INTERVAL_S)
     if is_json:
-        echo_json({"stopped": record.pid})
+        echo_json({"stopped": record.pid, "unsaved": unsaved})
     else:
-        click.echo(f"Stopped {name!r}. fetchtui -b continues its downloads.")
+        again = f"fetchtui -b{name_words(name)}"
+        click.echo(f"Stopped {name!r}. {again} continues its downloads.")
+    if unsaved:
+        click.echo(
+            f"fetchtui: the session could not be saved: {clean(unsaved)};"
+            " downloads that were added last may be missing: add them again",
+            err=True,
+        )
+        sys.exit(1)
 
 
-async def _ask_to_stop(address: Address) -> None:
+async def _ask_to_stop(address: Address) -> str:
+    """Return why the session could not be saved; "" if it was."""
     async with await connect(address) as connection:
         await connection.greet("verb")
-        await connection.request("stop")
+        answer = await connection.request("stop")
+        return str(answer.get("unsaved", ""))
