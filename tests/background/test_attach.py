@@ -102,6 +102,22 @@ async def test_a_verb_that_came_too_late_is_corrected_by_its_answer():
         assert replica.snapshot().counts[_S.CANCELLED] == 0
 
 
+async def test_a_verb_for_more_downloads_than_fit_into_a_line(monkeypatch):
+    """As for half a million: the connection was lost, and so was the change."""
+    monkeypatch.setattr("tui.background.server.REQUEST_LIMIT", 4096)
+    monkeypatch.setattr("tui.background.attach.replica.PART", 100)
+    service = some(*[_S.QUEUED] * 1000)
+    ids = list(range(1000))
+    async with a_replica(service) as replica:
+        replica.set_queue_positions({id: float(-id) for id in ids})
+        assert replica.pause(ids) == ids
+        assert replica.snapshot().counts[_S.PAUSED] == 1000
+        await replica.sync()
+        assert replica.snapshot().counts[_S.PAUSED] == 1000
+    assert [row.queue_key for row in service.downloads] == [float(-id) for id in ids]
+    assert {row.state for row in service.downloads} == {_S.PAUSED}
+
+
 async def test_a_limit_that_is_refused_returns_to_what_it_was():
     service = some()
     async with a_replica(service) as replica:

@@ -62,6 +62,8 @@ if TYPE_CHECKING:
     from tui.core.service import Move
 
 _S = DownloadState
+PART: Final = 100_000
+"""Downloads in one request: 4 MB with a position each."""
 _DETAIL_S: Final = 0.15
 _ORIGINS_S: Final = 0.25
 """Shortest time between two questions for the same thing."""
@@ -398,7 +400,11 @@ class Replica:
             return 0
         self._last_verb += 1
         verb = self._last_verb
-        answer = self._outbox.send("call", name=name, args=args)
+        *parts, last = _in_parts(args)
+        for part in parts:
+            answer = self._outbox.send("call", name=name, args=part)
+            answer.add_done_callback(self._note_refusal)
+        answer = self._outbox.send("call", name=name, args=last)
         answer.add_done_callback(lambda answer: self._resolve(verb, answer))
         return verb
 
@@ -408,6 +414,9 @@ class Replica:
         kept = self._assumed.items()
         self._assumed = {name: pair for name, pair in kept if pair[0] != verb}
         self._bump()
+        self._note_refusal(answer)
+
+    def _note_refusal(self, answer: asyncio.Future[Any]) -> None:
         if not answer.cancelled() and isinstance(answer.exception(), RequestError):
             reason = str(answer.exception())
             self._publish([_notice(NoticeCode.VERB_REFUSED, reason)])
@@ -638,6 +647,16 @@ class Replica:
         if connection is not None:
             self.detach()
             await connection.close()
+
+
+def _in_parts(args: dict[str, Any]) -> list[dict[str, Any]]:
+    """Divide the arguments of a verb, so that each request fits into a line."""
+    name = "positions" if "positions" in args else "ids"
+    values = args.get(name, ())
+    starts = range(0, len(values), PART)
+    if len(starts) < 2:
+        return [args]
+    return [{**args, name: values[start : start + PART]} for start in starts]
 
 
 def _do_nothing() -> None:
