@@ -316,6 +316,18 @@ async def test_idle_connections_make_room_for_new_ones(
     assert refused()[0] == (1, "more than 10 connections are open")
 
 
+async def test_requests_whose_bodies_never_arrive_make_room_for_complete_ones(
+    rpc, refused, open_socket, monkeypatch
+):
+    monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 10)
+    head = b"POST /jsonrpc HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{"
+    slow = [await open_socket(head) for _ in range(10)]
+    await until(lambda: sum(c.is_busy for c in rpc.server._state.connections) == 10)
+    assert (await rpc.call("getVersion"))["version"]
+    assert await ended(slow[0][0]) == b""
+    assert refused() == [(1, "more than 10 connections are open")]
+
+
 @pytest.mark.parametrize(
     "data",
     [b"", b"POST /jsonrpc HT", b"POST / HTTP/1.1\r\nHost: localhost\r\nA: "],

@@ -57,13 +57,16 @@ class _GuardedProtocol(H11Protocol):
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Accept a connection; close the oldest idle one if there are too many."""
+        """Accept a connection; if there are too many, close one without a request.
+
+        Otherwise requests that never become complete could keep all others out.
+        """
         super().connection_made(transport)
         self.opened_at = time.monotonic()
         self._set_deadline()
         if len(self.connections) > MAX_CONNECTIONS:
             idle = [c for c in self.connections if isinstance(c, _GuardedProtocol)]
-            idle = [c for c in idle if not c.is_busy] or [self]
+            idle = [c for c in idle if not c.has_request] or [self]
             oldest = min(idle, key=lambda c: c.opened_at)
             oldest.drop(f"more than {MAX_CONNECTIONS} connections are open")
 
@@ -72,6 +75,11 @@ class _GuardedProtocol(H11Protocol):
         """Return True while a request is being answered."""
         cycle: Any = self.cycle
         return cycle is not None and not cycle.response_complete
+
+    @property
+    def has_request(self) -> bool:
+        """Return True while a request that has arrived completely is being answered."""
+        return self.is_busy and not self.cycle.more_body
 
     def data_received(self, data: bytes) -> None:
         """Parse data; a request must be complete before the deadline."""
