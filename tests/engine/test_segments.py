@@ -126,7 +126,9 @@ def test_a_slow_last_range_is_raced_and_the_first_one_wins() -> None:
     assert take(pool, now=RACE_AFTER_S + 1) is None, "two are enough"
     slow.at = 25
     twin.at = 1000
+    assert pool.received_twice() == 15
     assert pool.finish(twin) == 15, "the slow one fetched these as well"
+    assert pool.received_twice() == 0
     assert slow.end == 25
     assert slow.remaining == 0
     assert pool.give_back(slow) == 0

@@ -18,6 +18,7 @@ from tui.demo.pattern import Pattern
 from tui.demo.script import RecordedRequest, ResponseScript
 from tui.disk.writer import DiskWriter
 from tui.engine import ticker
+from tui.engine.download import segments
 from tui.engine.download.transfer import Checkpointer
 from tui.engine.scheduling.queue import HOST_CONNECTIONS
 from tui.net.response import Response
@@ -493,3 +494,27 @@ async def test_files_that_are_not_ours_are_kept(
         )
     kept = sorted(path.name for path in out.iterdir())
     assert kept == ["back", "changed", "present", "replaced", "target"]
+
+
+async def test_bytes_that_two_connections_in_a_race_download_count_once(
+    server: ScriptedServer, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row of 145 % was shown to clients of the RPC and in JSON events."""
+    monkeypatch.setattr(segments, "RACE_AFTER_S", 0.2)
+    # As on connections so slow that a part of the rest is not worth a request.
+    monkeypatch.setattr(segments, "split_range", lambda *_: None)
+    size = 600_000
+    server.add("/s", ResponseScript(Pattern(size, 3), etag='"v1"', rate=500_000))
+    seen = []
+    async with start(segments=2) as engine:
+        (id,) = engine.add([request_for(server.url("/s"))])
+
+        def is_done() -> bool:
+            (row,) = engine.rows([id])
+            seen.append(row.received)
+            return row.state is S.DONE
+
+        await until(engine, is_done)
+        assert engine.snapshot().fetched > size + 10_000, "there was a race"
+    assert max(seen) == size
+    assert seen == sorted(seen)

@@ -95,6 +95,10 @@ class RunningTransfer(Protocol):
         """Return the number of ranges in flight or about to be requested."""
         ...
 
+    def received_twice(self) -> int:
+        """Return the received bytes that do not count, because of races."""
+        ...
+
     def connections_wanted(self) -> int:
         """Return the number of connections it aims at."""
         ...

@@ -354,6 +354,7 @@ class DownloadRegistry:
         job = self.jobs.get(download.id)
         running = job.transfer if job is not None else None
         state = shown_state(download, job)
+        received = download.received
         speed = stalled_s = 0.0
         eta: float | None = None
         connections = 0
@@ -362,6 +363,7 @@ class DownloadRegistry:
             stalled_s = max(0.0, now - running.last_byte_at)
             connections = running.connections()
             eta = transfer_eta_s(running)
+            received -= running.received_twice()
         elif (
             state is DownloadState.DOWNLOADING
             and job is not None
@@ -383,7 +385,7 @@ class DownloadRegistry:
             url=download.url,
             origin=download.origin,
             size=download.size,
-            received=download.received,
+            received=received,
             speed=speed,
             eta_s=eta,
             stalled_s=stalled_s,

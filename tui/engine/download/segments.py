@@ -256,6 +256,16 @@ class SegmentScheduler:
             self.gaps.sort(key=lambda gap: gap[0])
         return 0
 
+    def received_twice(self) -> int:
+        """Return the bytes that segments in a race have both downloaded so far."""
+        total = 0
+        for segment in self.segments:
+            twin = segment.twin
+            if twin is not None:
+                start = max(segment.start, twin.start)
+                total += max(0, min(segment.at, twin.at) - start)
+        return total // 2  # each pair was seen from both sides
+
     def stop_all(self) -> None:
         """Make every connection find at its next chunk that its segment is complete."""
         self.gaps.clear()

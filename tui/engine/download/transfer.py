@@ -575,6 +575,10 @@ class Transfer:
         waiting = sum(1 for segment in self._tasks.values() if segment is None)
         return len(self._scheduler.segments) + waiting
 
+    def received_twice(self) -> int:
+        """Return the received bytes that do not count, because of races."""
+        return self._scheduler.received_twice()
+
     def summary(self) -> TransferSummary:
         """Return what the details show of it, also after it has ended."""
         speeds = tuple(self._history.speeds)
