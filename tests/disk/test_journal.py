@@ -15,13 +15,12 @@ from tui.core.errors import LocalError
 from tui.core.request import Checksum, DownloadRequest, Pieces
 from tui.core.settings import OnExists
 from tui.disk.state.journal import (
-    ROWS,
     VERSION,
     Journal,
-    JournalEntry,
     JournalTooNew,
     JournalUnreadable,
 )
+from tui.disk.state.journal_rows import ROWS, JournalEntry
 
 _S = DownloadState
 REQUEST = DownloadRequest(

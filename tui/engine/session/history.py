@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tui.disk.state.journal import Finished, Journal
+    from tui.disk.state.journal import Journal
+    from tui.disk.state.journal_rows import Finished
     from tui.engine.session.session import SavedSession
 
 FINISHED_SHOWN = 20_000

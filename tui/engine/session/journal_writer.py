@@ -18,7 +18,7 @@ from tui.core.download import DownloadState
 from tui.core.errors import LocalError
 from tui.core.events import RunNotice
 from tui.core.notices import Notice, NoticeCode, encode_notice
-from tui.disk.state.journal import JournalEntry, split_headers
+from tui.disk.state.journal_rows import JournalEntry, split_headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator

@@ -22,7 +22,7 @@ from tui.core.settings import (
     Verify,
 )
 from tui.core.text.sanitize import sanitize
-from tui.disk.state.journal import LOGIN, split_headers
+from tui.disk.state.journal_rows import LOGIN, split_headers
 from tui.disk.state.sessions import LastSession, Sessions
 from tui.engine.session.journal_writer import SETTINGS, JournalWriter
 from tui.net.filename import name_from_url, safe_name
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from tui.core.request import DownloadRequest
-    from tui.disk.state.journal import Journal, JournalEntry
+    from tui.disk.state.journal import Journal
+    from tui.disk.state.journal_rows import JournalEntry
     from tui.engine.context import EngineContext
     from tui.engine.engine import Engine
 
