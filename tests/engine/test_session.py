@@ -350,7 +350,7 @@ async def test_changes_reach_the_journal_by_themselves(state, settings, monkeypa
         await until(
             lambda: not journal_writer._watch and journal_writer._writing.done()
         )
-        entries, _, _ = session._journal_writer.journal.read(-1, 9)
+        entries, _ = session._journal_writer.journal.read(-1, 9)
         assert [entry.state for entry in entries] == [_S.CANCELLED]
 
 

@@ -278,17 +278,17 @@ class Journal:
             )
             return max(0, cursor.rowcount)
 
-    def read(self, after: int, limit: int) -> tuple[list[JournalEntry], int, int]:
-        """Read entries in the order of their keys.
+    def read(self, after: int, limit: int) -> tuple[list[JournalEntry], int]:
+        """Read entries in the order of their keys; skip invalid rows.
 
         Args:
             after: the last key that was read; -1 to begin.
             limit: the most entries to read.
 
         Returns:
-            The entries, the last key that was read (``after`` at the end of the file),
-            and how many invalid rows were skipped. In a damaged file these may be only
-            the rows before the damage; the next call raises then.
+            The entries, and the last key that was read (``after`` at the end of the
+            file). In a damaged file these may be only the rows before the damage; the
+            next call raises then.
 
         Raises:
             JournalUnreadable: the file is damaged here.
@@ -302,7 +302,7 @@ class Journal:
                 raise self._unreadable("entries are not in their order")
             del rows[in_order - 1 :]
         entries = [entry for entry in map(entry_from, rows) if entry is not None]
-        return entries, keys[in_order - 1], len(rows) - len(entries)
+        return entries, keys[in_order - 1]
 
     def _rows_after(self, after: int, limit: int) -> list[tuple[Any, ...]]:
         """Return the next rows, in a damaged file those that come before the damage."""

@@ -229,7 +229,7 @@ class SavedSession:
         reached, found = -1, 0
         while True:
             after = reached
-            entries, reached, _ = await journal_writer.in_thread(
+            entries, reached = await journal_writer.in_thread(
                 journal_writer.journal.read, after, SLICE
             )
             if reached == after:
