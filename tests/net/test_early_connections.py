@@ -84,7 +84,7 @@ async def test_requests_use_them_and_the_rest_is_closed(counting: Server) -> Non
 async def test_old_ones_are_not_used(
     counting: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(early_connections, "USABLE_S", 0.0)
+    monkeypatch.setattr(early_connections, "KEEPALIVE_S", 0.0)
     early = EarlyConnections("127.0.0.1", counting.port, 1)
     await until(lambda: counting.accepted == 1)
     await fetch_three(early, counting.url, Settings())

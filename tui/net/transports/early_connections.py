@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 
 MOST = 16
 """Connections at most: descriptors may be few, and loading needs some."""
-USABLE_S = 4.0
-"""Seconds after which a connection that was not used is closed, as an idle one is."""
+KEEPALIVE_S = 4.0
+"""Unused connections, early ones and idle ones alike, are closed before common servers
+close them (Node and Apache after 5 s): a request into a connection that has just closed
+fails as ``reset``."""
 
 
 class OpeningSocket(NamedTuple):
@@ -69,7 +71,7 @@ class EarlyConnections:
         with self._lock:
             if (
                 self._opening
-                and time.monotonic() < self._opening[-1].since_s + USABLE_S
+                and time.monotonic() < self._opening[-1].since_s + KEEPALIVE_S
             ):
                 return self._opening.pop()
         self.close()

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from tui import __version__
 from tui.core.request import origin_of
-from tui.net.transports.early_connections import USABLE_S
+from tui.net.transports.early_connections import KEEPALIVE_S
 from tui.net.transports.http1.client import Http1Transport
 from tui.net.transports.http1.read_budget import ReadBudget
 from tui.net.transports.tls import TlsContexts
@@ -37,10 +37,6 @@ if TYPE_CHECKING:
     from tui.net.routing.router import Route, Router
     from tui.net.transports.base import Transport
     from tui.net.transports.early_connections import EarlyConnections
-
-KEEPALIVE_S = 4.0
-"""Idle connections are closed before common servers close them (Node and Apache after
-5 s): a request into a connection that has just closed fails as ``reset``."""
 
 MAX_CACHED_ORIGINS = 4096
 """Origins whose route is cached: redirects may lead to ever new names."""
@@ -88,7 +84,7 @@ class TransportSelector:
         self._budget = ReadBudget(asyncio.get_running_loop())
         self._early = early
         if early is not None:
-            asyncio.get_running_loop().call_later(USABLE_S, early.close)
+            asyncio.get_running_loop().call_later(KEEPALIVE_S, early.close)
         self._by_route: dict[Route, Transport] = {}
         self._by_origin: dict[tuple[str, bool, bool], Route] = {}
         # Fails now if it does not support the settings.
