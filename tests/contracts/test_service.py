@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.contracts.conftest import SIZE
+from tests.support.queue_order import queue_order
 from tests.support.until import until
 from tui.core import events
 from tui.core.download import DownloadState
@@ -206,7 +207,7 @@ async def test_paused_downloads_keep_their_place_in_the_queue(local):
     local.service.pause_all()
     ids = await local.put(_S.QUEUED, 3)
     local.service.pause([ids[1]])
-    assert await finish(local.service.queue_order_iter()) == ids
+    assert queue_order(local.service) == ids
 
 
 @pytest.mark.parametrize(
@@ -218,7 +219,7 @@ async def test_a_download_moves_to_an_index_of_the_queue(local, index, lands_at,
     ids = await local.put(_S.QUEUED, 3)
     local.service.pause([ids[0], ids[2]])
     assert local.service.move_to(ids[2], index) == lands_at
-    assert await finish(local.service.queue_order_iter()) == [ids[n] for n in order]
+    assert queue_order(local.service) == [ids[n] for n in order]
 
 
 async def test_many_moves_to_the_same_index_keep_the_order(local):
@@ -229,7 +230,7 @@ async def test_many_moves_to_the_same_index_keep_the_order(local):
         last = expected.pop()
         expected.insert(1, last)
         local.service.move_to(last, 1)
-        assert await finish(local.service.queue_order_iter()) == expected
+        assert queue_order(local.service) == expected
 
 
 async def test_a_download_moves_between_two_others_and_a_watch_sees_it(local):
@@ -244,7 +245,7 @@ async def test_a_download_moves_between_two_others_and_a_watch_sees_it(local):
     assert service.move_between(ids[2], None, ids[0])
     assert service.move_between(ids[0], ids[1], None)
     expected = [ids[2], ids[3], ids[1], ids[0]]
-    assert await finish(service.queue_order_iter()) == expected
+    assert queue_order(service) == expected
     positions = service.positions([*expected, done])
     assert positions[-1] is None
     assert positions[:-1] == sorted(positions[:-1])
@@ -261,10 +262,10 @@ async def test_between_two_downloads_there_is_no_endless_space(local):
     while service.move_between(third, first, second):
         second, third = third, second
         moves += 1
-        assert await finish(service.queue_order_iter()) == [first, second, third]
+        assert queue_order(service) == [first, second, third]
     assert moves > 20
     assert service.move_to(third, 1) == 1
-    assert await finish(service.queue_order_iter()) == [first, third, second]
+    assert queue_order(service) == [first, third, second]
 
 
 async def test_what_is_not_in_the_queue_has_no_index(local):

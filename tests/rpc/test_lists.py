@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.fake_service import FakeService
+from tests.support.queue_order import queue_order
 from tui.core.download import DownloadState
-from tui.core.listing.slices import run_at_once
 from tui.core.service import REMOVED
 from tui.rpc import endings as endings_module
 from tui.rpc import line as line_module
@@ -100,9 +100,7 @@ class Polled:
             row.id for row in rows if row.state in ACTIVE_STATES
         ]
         line = await self.lists.line()
-        assert line.part(range(len(line))) == run_at_once(
-            self.service.queue_order_iter()
-        )
+        assert line.part(range(len(line))) == queue_order(self.service)
         listed = self.endings.part(range(self.endings.count))
         assert sorted(listed) == [
             id
@@ -170,7 +168,7 @@ def test_lists_follow_every_change(count, changes):
 
 async def move(polled: Polled, id: int, index: int) -> None:
     """Move a download of the line and check where it is then."""
-    before = run_at_once(polled.service.queue_order_iter())
+    before = queue_order(polled.service)
     if not before:
         return
     id = before[id % len(before)]
@@ -178,7 +176,7 @@ async def move(polled: Polled, id: int, index: int) -> None:
     assert await polled.lists.move(id, index) == wanted
     rest = [one for one in before if one != id]
     expected = [*rest[:wanted], id, *rest[wanted:]]
-    assert run_at_once(polled.service.queue_order_iter()) == expected
+    assert queue_order(polled.service) == expected
 
 
 async def test_what_does_not_wait_cannot_be_moved():

@@ -387,10 +387,6 @@ class FakeService:
         queued = [d for d in self.downloads if d.state is _S.QUEUED]
         return in_order(queued)
 
-    def queue_order_iter(self) -> Generator[None, None, list[int]]:
-        yield
-        return [d.id for d in self._line()]
-
     def positions(self, ids: Iterable[int]) -> list[float | None]:
         rows = [self.downloads[id] for id in ids]
         waiting = (_S.QUEUED, _S.PAUSED)

@@ -386,13 +386,6 @@ class DownloadService(DashboardService, Protocol):
         """Move queued downloads to positions; return their old positions."""
         ...
 
-    def queue_order_iter(self) -> Generator[None, None, list[DownloadId]]:
-        """Return the ids of queued and paused downloads, in the order of the queue.
-
-        It works in slices of a few milliseconds between yields.
-        """
-        ...
-
     def positions(self, ids: Iterable[DownloadId]) -> list[float | None]:
         """Return where downloads are in the queue; the smallest comes first.
 
@@ -417,11 +410,11 @@ class DownloadService(DashboardService, Protocol):
         ...
 
     def move_to(self, id: DownloadId, index: int) -> int:
-        """Move a queued or paused download to an index of ``queue_order_iter``.
+        """Move a queued or paused download to an index among all of these.
 
         Args:
             id: the download.
-            index: from 0; larger than the queue means its end.
+            index: from 0, in the order of the queue; larger than it means its end.
 
         Returns:
             The index that it has now.

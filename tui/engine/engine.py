@@ -9,7 +9,6 @@ from tui.core import events
 from tui.core.download import ACTIVE, ENDED, Download, DownloadState
 from tui.core.errors import ErrorKind
 from tui.core.listing.query import by_activity_iter, by_cause_iter, select_iter
-from tui.core.listing.slices import collect_iter
 from tui.core.notices import LimitName
 from tui.core.request import check_url, origin_of
 from tui.core.service import REMOVED
@@ -24,7 +23,6 @@ from tui.engine.notices import add_note
 from tui.engine.retry_undo import fail_queued, note_failure, restore_failure
 from tui.engine.scheduling.ordering import (
     in_order,
-    in_order_iter,
     key_between,
     moved,
     moved_to,
@@ -397,15 +395,6 @@ class Engine:
         self._go()
         return before
 
-    def queue_order_iter(self) -> Generator[None, None, list[DownloadId]]:
-        """Return queued and paused downloads in order, in slices between yields."""
-        found = yield from collect_iter(
-            list(self._registry.downloads),
-            lambda part: [d for d in part if d.state in _IN_LINE],
-        )
-        line = yield from in_order_iter(found)
-        return (yield from collect_iter(line, lambda part: [d.id for d in part]))
-
     def positions(self, ids: Iterable[DownloadId]) -> list[float | None]:
         """Return where downloads are in the queue."""
         downloads = self._registry.downloads
@@ -426,7 +415,7 @@ class Engine:
         return key is not None
 
     def move_to(self, id: DownloadId, index: int) -> int:
-        """Move a queued or paused download to an index of ``queue_order_iter``.
+        """Move a queued or paused download to an index among all of these.
 
         Raises:
             ValueError: it is neither queued nor paused.
