@@ -112,18 +112,18 @@ class OriginState:
         """Monotonic time before which nothing is requested: Retry-After, or a pause."""
         self.learned_cap = 0
         """Its capacity in slots; 0 if it has not refused several downloads."""
-        self.connections = 0
-        """Open connections of its large files."""
-        self.connection_limit = 0
-        """Connections of its large files that bring something; 0 if not measured."""
-        self.growth = 1
-        """Times the connections that a file's size suggests; more were faster."""
         self.large_files: list[LargeFile] = []
         """Its large files that are running, in the order in which they started."""
+        self.connections = 0
+        """Open connections of its large files."""
         self.extra = 0
-        """Those connections that are not the first connection of their file."""
+        """Those of them that are not the first one of their file."""
+        self.connection_limit = 0
+        """Its large files were no faster with more connections; 0 if not measured."""
+        self.growth = 1
+        """Factor on the connections that a file's size suggests: more were faster."""
         self.reserved = 0
-        """Slots kept for more of them, as soon as downloads give some back."""
+        """Slots kept free of downloads, for more connections of its large files."""
         self.first_byte_s = 0.0
         """Seconds from opening its first connection to the first response."""
         self.small = self.medium = 0
@@ -457,17 +457,12 @@ class DownloadQueue:
             state.blocked_until = 0.0
             self._offer(state)
 
-    def unblock(self, now: float) -> float | None:
-        """Unblock origins whose time has come.
-
-        Returns:
-            When the next one is unblocked (monotonic), or ``None``.
-        """
+    def unblock(self, now: float) -> None:
+        """Unblock origins whose time has come by ``now`` (monotonic seconds)."""
         for state in [state for state in self.blocked if state.blocked_until <= now]:
             self.blocked.remove(state)
             state.blocked_until = 0.0
             self._offer(state)
-        return min((state.blocked_until for state in self.blocked), default=None)
 
     def refused(
         self,
