@@ -704,9 +704,10 @@ class Engine:
         download.origin = origin_of(url)
 
     def _known(self, ids: Iterable[DownloadId]) -> Iterator[Download]:
-        """Return the downloads with these ids, without ids that do not exist.
+        """Return the downloads with these ids, skipping ids that do not exist.
 
-        A verb restores a removed one that it names: undo of an earlier step does.
+        Removed ones are among them: undoing an earlier step also changes downloads that
+        were removed since, which restores them.
         """
         downloads = self._registry.downloads
         return (downloads[id] for id in ids if 0 <= id < len(downloads))

@@ -131,7 +131,7 @@ def _load_late_modules() -> None:
 def _read_files(
     settings: Settings, host_limits: HostLimits | None, now: float
 ) -> tuple[SessionConfig, Mapping[str, int]]:
-    """Return what settings name in files, and the limits that hosts had before."""
+    """Read the files that settings name, and the limits remembered for hosts."""
     remembered = host_limits.load(now) if host_limits is not None else {}
     return load_session_config(settings), remembered
 

@@ -115,10 +115,14 @@ class DownloadRegistry:
         self.revision = 0
         """Grows with every change that a front end may have to show."""
         self.received = 0
+        """Bytes that all downloads have, those of earlier runs included."""
         self.fetched = 0
         """Bytes read from the network in this run."""
         self.known_size = 0
+        """Bytes of all files of known size, without removed, failed and cancelled
+        downloads."""
         self.known_received = 0
+        """Bytes received of these files."""
         self.unknown = 0
         """Unfinished downloads of unknown size."""
         self.kinds = Kinds()

@@ -65,7 +65,8 @@ class SnapshotBuilder:
     ) -> None:
         self._context = context
         self._tuner = tuner
-        self._small: dict[str, SpeedMeter] = {}
+        self._small_meters: dict[str, SpeedMeter] = {}
+        """Speed of each origin's small files, by origin."""
         self._workers = workers
         self._ticker = ticker
         self._lag = lag
@@ -299,9 +300,9 @@ class SnapshotBuilder:
         """Return bytes per second of an origin's small files since the last call."""
         if not origin.stored:
             return 0.0
-        meter = self._small.get(origin.name)
+        meter = self._small_meters.get(origin.name)
         if meter is None:
-            meter = self._small[origin.name] = SpeedMeter(
+            meter = self._small_meters[origin.name] = SpeedMeter(
                 FAST_TAU_S, now, origin.stored
             )
         meter.sample(now, origin.stored)

@@ -24,6 +24,7 @@ QUICK_S = 0.75
 """Earliest end of a trial, if the gain is clear. Its first quarter of a second, in
 which connections open, is not measured."""
 QUICK_WINDOW_S = 0.5
+"""Part of such a trial that is measured."""
 TRIAL_S = 2.5
 """Longest trial."""
 WINDOW_S = 1.25
@@ -35,6 +36,7 @@ MIN_GAIN = 0.15
 ACCEPTED_LOSS = 0.04
 """Speed that fewer downloads may lose and still count as equally good."""
 CLEAR_LOSS = 0.15
+"""Loss of speed at which a trial of fewer downloads ends early."""
 MIN_CONCURRENCY = 4
 """Lowest level of a trial: so few are polite, and fewer show the gaps between files."""
 MAX_CONCURRENCY = 256
@@ -52,6 +54,7 @@ BREAKS_S = 5.0
 FEWER_AFTER_S = 3.0
 """Time after the fast start until fewer are tried: a short run ends before."""
 _MEMORY_S = 6.0
+"""Time for which observations are kept."""
 _IDLE_S = 1.0
 """Time without an observation after which older ones are discarded."""
 OTHER_LIMITS = {
@@ -123,11 +126,14 @@ class Controller:
         self._level = 0
         self._trial: _Trial | None = None
         self._factor = 0
+        """Index in ``FACTORS``."""
         self._next = _Direction.DOWN if fewer_first else _Direction.UP
         self._next_at_s = now_s + (FEWER_AFTER_S if fewer_first else 0.0)
         self._pause_s = PAUSE_S
         self._settled_speed = 0.0
+        """Speed at which the search for a better level ended."""
         self._before_cap = 0
+        """The level from which the hosts' capacity lowered it; 0 if it did not."""
         self._reason: AutoReason | None = None
         self._ignore_breaks_until_s = now_s
 

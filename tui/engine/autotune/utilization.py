@@ -31,10 +31,15 @@ FLAT = 0.9
 
 
 class _Sample(NamedTuple):
+    """Running totals; only differences between two samples count."""
+
     at: float
+    """Monotonic time of the sample."""
     small_s: float
     thread_s: float
+    """Processor time of the event loop's thread."""
     process_s: float
+    """Processor time of all threads."""
     fetched: int
     operations: int
     """Disk operations."""
@@ -90,7 +95,6 @@ class UtilizationMeter:
         return _Sample(
             at=now,
             small_s=self._small_s,
-            # The thread of the event loop: near 1 it is the bottleneck.
             thread_s=time.thread_time(),
             process_s=time.process_time(),
             fetched=self._context.registry.fetched,

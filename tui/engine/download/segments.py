@@ -34,6 +34,7 @@ request costs a round trip, in which a fast link moves about as much."""
 SLOW_SHARE = 0.3
 """A segment below this share of the mean speed is requested again, as Surge does."""
 SLOW_AFTER_S = 5.0
+"""Age from which segments are compared with each other."""
 _INITIAL_WINDOW = 14_600
 """Bytes with which a new connection starts (RFC 6928); doubled each round trip."""
 RACE_AFTER_S = 2.0
@@ -192,7 +193,7 @@ class SegmentScheduler:
         Args:
             position: offset of the connection's open response; -1 for none.
             only_there: no other range can be requested (the server ignores ranges).
-            url: for display.
+            url: from which its bytes are requested, unless the open response has them.
             now: monotonic seconds.
             is_warm: a connection is open for it and has left slow start.
             gaps_only: take nothing from segments that run.

@@ -173,7 +173,7 @@ class Transfer:
             self._scheduler = SegmentScheduler([(0, None)])
             return
         missing = self._part.flushed.missing(size)
-        planned = plan_segments(missing, self._wanted(), LEAST_SPLIT)
+        planned = plan_segments(missing, self.connections_wanted(), LEAST_SPLIT)
         request_s = max(LEAST_REQUEST_S, self._origin.first_byte_s)
         self._scheduler = SegmentScheduler(planned, request_s)
 
@@ -321,7 +321,7 @@ class Transfer:
             gaps_only=self._is_throttled(),
         )
 
-    def _wanted(self) -> int:
+    def connections_wanted(self) -> int:
         """Return the connections that this download should have now."""
         if self.refuses_ranges:
             return 1
@@ -422,10 +422,6 @@ class Transfer:
         """Return the connections that the user chose; 0 lets the size decide."""
         return self._job.segments or self._context.limits.segments
 
-    def connections_wanted(self) -> int:
-        """Return the number of connections it aims at."""
-        return self._wanted()
-
     def adjust(self, own: int = 0) -> None:
         """Open or close connections to match the current limits.
 
@@ -435,7 +431,7 @@ class Transfer:
         if self._is_finishing or self._is_stopped or self._fatal is not None:
             return
         now, gaps_only = self._context.clock.monotonic(), self._is_throttled()
-        wanted = self._wanted()
+        wanted = self.connections_wanted()
         running = self.connections() + own
         if wanted > running and self._retry_at <= now:
             for _ in range(wanted - running):
@@ -534,7 +530,7 @@ class Transfer:
         if self._is_finishing or self.refuses_ranges or self._explicit():
             return False
         if self._context.limits.is_auto:
-            return self.connections() < self._wanted()
+            return self.connections() < self.connections_wanted()
         return self.connections() < auto_connections(self._info.size)
 
     def tick(self, now: float) -> None:

@@ -54,7 +54,9 @@ NAMES_KEPT = 500_000
 LIST_TRIES = 3
 """Times that a directory's list is requested while it fails for now."""
 LISTS = ("SHA256SUMS", "sha256sum.txt")
+"""Names of a directory's list, in the order in which they are requested."""
 ENDINGS = (".sha256", ".sha512")
+"""Endings of a file's own checksum file, requested if no list has its name."""
 _NOT_FILES = (*ENDINGS, ".sha256sum", ".sha512sum", ".sha1", ".md5", ".asc", ".sig")
 
 

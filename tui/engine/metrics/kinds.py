@@ -41,6 +41,7 @@ class Kind:
         self.known_left = 0
         """Sum of the known sizes of such files, in bytes."""
         self.samples = 0
+        """Number of sizes that became known."""
         self.slowest_s = 0.0
         """Longest time that one of the last files occupied a slot."""
         self._total = self._squares = 0

@@ -12,7 +12,9 @@ INTERVAL_S = 0.05
 WINDOW = 100
 """Samples for the percentiles; 5 s of them."""
 BUCKET_S = 0.5
+"""The history has the worst lag in each such time."""
 BUCKETS = 60
+"""Values in the history; 30 s of them."""
 
 
 class LoopLag:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tui.core.quick.named_tuple import NamedTuple
 
 _MAX_STEP_BACK = 0.005
+"""Fraction by which bytes may be behind the bar when it changes to them."""
 
 
 class Work(NamedTuple):
