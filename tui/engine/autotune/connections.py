@@ -1,10 +1,11 @@
-"""Finds how many connections of large files bring something.
+"""Finds how many connections make large files faster.
 
-A file starts with as many as its size suggests. A far server gives each only so much:
-if most of the file is still to come, their number is doubled, as long as that makes it
-faster. Where the link is the limit instead, connections share what two could have, and
-cost the server. So once a download has run for a while, a quarter of them is closed on
-trial. Later, when the link may have become faster, some are opened again on trial.
+A file starts with as many as its size suggests. The speed of each connection to a far
+server is limited: if most of the file is still to come, their number is doubled as long
+as that makes it faster. Where the link is the limit instead, two connections would be
+as fast as ten, and fewer are cheaper for the server. So once a download has run for a
+while, a quarter of them is closed on trial. Later, when the link may have become
+faster, some are opened again on trial.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
     from tui.engine.scheduling.queue import OriginState
 
 GROWTH_SETTLE_S, GROWTH_ROUNDS = 0.5, 2.0
-"""The number may be doubled once it has not changed for this many seconds, and times
-the first response took: the connections have left slow start."""
+"""The number may be doubled once it has not changed for so many seconds, and for so
+many times the seconds to the first byte: the connections have left slow start."""
 GROWTH_LEAST_LEFT = 2.5
-"""Times that, the bytes left have to take at least."""
+"""The bytes left have to take at least this many times that time."""
 GROWTH_SHARE = 0.3
-"""Of the speed that the added connections had if each were as fast as the others, what
-they have to bring to stay."""
+"""Added connections stay if they add this share of the speed that they would have if
+each were as fast as the others."""
 SETTLE_S = 2.0
 """How long the number of connections must not have changed before a trial."""
 WINDOW_S = 1.5
@@ -75,6 +76,7 @@ class ConnectionGrowth:
     def __init__(self) -> None:
         self._speed = RecentSpeed(GROWTH_SETTLE_S + 1.0)
         self._open = 0
+        """Connections at the last sample outside a trial."""
         self._since_s = 0.0
         """When the number of connections last changed."""
         self._base_speed = 0.0
@@ -83,7 +85,7 @@ class ConnectionGrowth:
         self._growing: list[OriginState] = []
         """Origins that it is about."""
         self._full: set[OriginState] = set()
-        """Origins of which more connections brought nothing."""
+        """Origins where more connections were no faster."""
 
     @property
     def is_trying(self) -> bool:
@@ -157,6 +159,7 @@ class ConnectionTrials:
     def __init__(self) -> None:
         self._speed = RecentSpeed(WINDOW_S + 1.0)
         self._open = 0
+        """Connections at the last sample outside a trial."""
         self._since_s = 0.0
         """When the number of connections last changed."""
         self._base_speed = 0.0
@@ -246,6 +249,7 @@ class ConnectionTrials:
         if self._is_up:
             least, code = ACCEPTED_LOSS, AutoCode.MORE_CONNECTIONS_STAY
         if left and change >= least:
+            # The trial has changed the number: the next one has to wait.
             self._open, self._since_s = 0, now_s
             return AutoReason(code, (tried, speed, change))
         for origin, (limit, _) in self._before.items():

@@ -1,6 +1,6 @@
 """Controller of the concurrency: it tries levels and compares their speed.
 
-It doubles the concurrency as long as that brings enough speed. When it does not, the
+It doubles the concurrency as long as that gains enough speed. When it does not, the
 controller goes back, tries once whether fewer downloads do as well, and then pauses.
 The pauses grow, so that the concurrency becomes stable. It does not compete with hosts
 that refuse connections: the queue learns the capacity of each host, and the concurrency
@@ -41,7 +41,7 @@ MIN_CONCURRENCY = 4
 """Lowest level of a trial: so few are polite, and fewer show the gaps between files."""
 MAX_CONCURRENCY = 256
 FACTORS = (2.0, 1.5, 1.25)
-"""Growth of the next trial; smaller each time that a trial brought too little."""
+"""Growth of the next trial; smaller each time that a trial gained too little."""
 PAUSE_S = 12.0
 """Pause before the next trial; doubles each time no better level was found."""
 MAX_PAUSE_S = 300.0

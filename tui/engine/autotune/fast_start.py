@@ -1,6 +1,6 @@
 """Raises the concurrency within a few round trips of a run's beginning.
 
-As in TCP slow start, the level doubles each round while that brings more. A round is
+As in TCP slow start, the level doubles each round while that is faster. A round is
 long enough for new connections to open and deliver: its first half is not measured.
 Where the first responses show small or medium files, it does not measure on the way to
 the number that a host may have of those: their cost is round trips and slow start.

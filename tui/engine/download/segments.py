@@ -245,7 +245,7 @@ class SegmentScheduler:
         """Let others have what a stopped connection did not download.
 
         Returns:
-            Bytes that it and its twin, which continues for both, download twice.
+            Bytes that both it and its twin, which continues alone, have downloaded.
         """
         if segment not in self.segments:
             return 0
@@ -336,7 +336,7 @@ class SegmentScheduler:
         return segment if wait_s >= RACE_AFTER_S else None
 
     def _cut(self, *, is_warm: bool = False) -> tuple[Segment, int, int] | None:
-        """Return the segment to cut, where, and its end; both parts shall end at once.
+        """Return the segment to cut, where, and its end: both parts end together.
 
         It keeps what it loads while the other connection starts, and half of the rest.
         """

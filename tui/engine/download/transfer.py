@@ -476,7 +476,7 @@ class Transfer:
     def _is_throttled(self) -> bool:
         """Return True if its segments are slow because of our rate limits.
 
-        Then other connections bring nothing, and ranges that are requested again cost
+        Then more connections gain nothing, and ranges that are requested again cost
         what the closed connections have already received.
         """
         if self._window.shares().limiter >= THROTTLED_SHARE:

@@ -131,7 +131,7 @@ class OriginState:
         self.ceiling = HOST_CONNECTIONS
         """Its slots while the concurrency is automatic, by the size of its files."""
         self.accepted = 0
-        """Responses that brought what was requested."""
+        """Responses that had what was requested."""
         self.refused: dict[int, int] = {}
         """Downloads that it refused and that have not ended, by id, each with
         ``accepted`` at its last refusal."""
@@ -256,8 +256,8 @@ class DownloadQueue:
     def limits_to_remember(self) -> dict[str, int]:
         """Return the learned caps for the next run, by origin.
 
-        A cap that may be the fault of a URL is left out. 0 stands for one that was
-        remembered and does not hold any more.
+        A cap that one URL alone may have caused is left out. 0 replaces a remembered
+        cap that is out of date.
         """
         limits = {}
         for state in self.origins.values():
@@ -373,8 +373,8 @@ class DownloadQueue:
     def spare_connections(self, state: OriginState) -> int:
         """Return how many more connections its large files may open.
 
-        It is negative if they have more than were measured to bring something, or have
-        to give one back to a queued download.
+        It is negative if they have more than made them faster in a trial, or have to
+        give one back to a queued download.
         """
         spare = state.ceiling - state.load
         if state.is_small:
