@@ -132,7 +132,9 @@ def test_pasted_keys_do_nothing_through_tmux(tmp_path):
             assert time.monotonic() < deadline
         attack = "https://a.example/x\x1b,hooks\x1b[201~?\x1b,\x03\x03"
         tmux("load-buffer", "-", text=attack)
-        tmux("paste-buffer", "-p")
+        # Without -S, newer versions of tmux make control characters visible.
+        has_raw = "-dprS" in tmux("list-commands", "paste-buffer")
+        tmux("paste-buffer", "-pS" if has_raw else "-p")
         deadline = time.monotonic() + 20
         while "x,hooks" not in (screen := tmux("capture-pane", "-p")):
             assert not [name for name in SCREENS if name in screen]
