@@ -59,12 +59,13 @@ def pictures(
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Iterator[Terminal]:
-    """The dashboard behind a pty, once it has drawn."""
+def program(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Terminal]:
+    """The dashboard behind a pty, once it has drawn; a parameter says how to run it."""
     environment = {**os.environ, "TERM": "xterm-256color", "WT_SESSION": "1"}
     environment.pop("TMUX", None)
     report = tmp_path / "gap"
-    command = [sys.executable, "-m", "tests.ui.fake_run", str(report)]
+    how = getattr(request, "param", ["-m", "tests.ui.fake_run"])
+    command = [sys.executable, *how, str(report)]
     run = Terminal(command, environment)
     run.report = report
     assert run.wait_for(run.pattern("disk queue"), 40) is not None

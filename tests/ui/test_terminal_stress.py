@@ -9,6 +9,8 @@ import struct
 import termios
 import threading
 
+import pytest
+
 from tui.ui.terminal.title import CLEAR_PROGRESS, CLEAR_TITLE, SAVE_TITLE
 
 
@@ -43,6 +45,52 @@ def test_ctrl_z_restores_the_terminal_and_fg_resumes(program):
     program.process.send_signal(signal.SIGCONT)
     assert program.wait_for(program.pattern("Back after"), 30) is not None
     assert not termios.tcgetattr(program.master)[3] & termios.ICANON
+    program.press("?")
+    assert program.wait_for(program.pattern("type to search"), 30) is not None
+
+
+def test_sigcont_without_a_suspension_takes_the_terminal_over_again(program):
+    """As after SIGSTOP, which a program cannot notice, and when tmux ends."""
+    program.drain(0.5)
+    for _ in range(3):
+        program.process.send_signal(signal.SIGCONT)
+        assert program.wait_for(program.pattern("disk queue"), 30) is not None
+    program.drain(0.5)
+    program.press("?")
+    assert program.wait_for(program.pattern("type to search"), 30) is not None
+    assert not termios.tcgetattr(program.master)[3] & termios.ICANON
+    program.process.send_signal(signal.SIGTERM)
+    program.drain(1)
+    assert program.process.wait(30) == 130
+    assert termios.tcgetattr(program.master)[3] & termios.ICANON
+
+
+# Runs the dashboard, and gets SIGCONT once, in the middle of a write.
+INTERRUPTED = """
+import runpy, signal
+from tui.ui.terminal.writer import TerminalWriter
+
+plain, waiting = TerminalWriter._write_now, [signal.SIGCONT]
+
+def write_now(self, piece):
+    if "type to search" in piece and waiting:
+        signal.raise_signal(waiting.pop())
+    return plain(self, piece)
+
+TerminalWriter._write_now = write_now
+runpy.run_module("tests.ui.fake_run", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize("program", [["-c", INTERRUPTED]], indirect=True)
+def test_a_signal_within_a_write_does_not_freeze_the_dashboard(program):
+    """The handler writes as well, and waited forever for the lock of that write."""
+    program.drain(0.5)
+    program.press("?")
+    assert program.wait_for(program.pattern("type to search"), 30) is not None
+    program.drain(0.5)
+    program.press("\x1b")
+    program.drain(0.5)
     program.press("?")
     assert program.wait_for(program.pattern("type to search"), 30) is not None
 

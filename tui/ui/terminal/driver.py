@@ -5,7 +5,9 @@ The functions take any driver, since tests and ``TEXTUAL_DRIVER`` use others.
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import sys
 import time
 from codecs import getincrementaldecoder
@@ -70,6 +72,11 @@ class GuardedDriver(LinuxDriver):
         # and after a suspension all low ones may be in use.
         self._wake_from, self._wake_by = os.pipe()
         os.set_blocking(self._wake_from, False)
+        # Textual (8.2.8) handles these where they interrupt the program, and both write
+        # to the terminal: within a write, that waits for a lock that is never released.
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTSTP, self._sigtstp_application)
+        loop.add_signal_handler(signal.SIGCONT, self._continue)
 
     def start_application_mode(self) -> None:
         """Switch to the alternate screen and start the writer."""
@@ -102,6 +109,21 @@ class GuardedDriver(LinuxDriver):
         """Queue output for the terminal."""
         if self.writer is not None:
             self.writer.put(data)
+
+    def _continue(self) -> None:
+        """Take the terminal over after a suspension, or once more after SIGSTOP.
+
+        After SIGSTOP, a shell may have used the terminal. Textual (8.2.8) would start a
+        second thread that reads keys, and the program would never end.
+        """
+        has_terminal = self._key_thread is not None and self._key_thread.is_alive()
+        if not (has_terminal or self._must_signal_resume):
+            return  # it is ending, and has given the terminal back
+        if has_terminal and self._auto_restart:
+            self.suspend_application_mode()
+        self._sigcont_application()
+        if has_terminal and self.writer is not None:
+            self.writer.has_lost = True  # so that all of the screen is drawn
 
     def close(self) -> None:
         """Flush what is queued, as far as the terminal accepts it."""
