@@ -16,9 +16,8 @@ _ENCRYPTED_BYTES = 512 << 10
 """Limit of one read of encrypted bytes; they are decrypted while still in the cache.
 Half of it takes 4 % more processor time for 100 files of 5 MiB at concurrency 16
 (``python -m tests.bench.compare --work many-tls``)."""
-_PIECE_BYTES = 64 << 10
-"""Encrypted bytes that the TLS state holds at most: a ``MemoryBIO`` never gives memory
-back, and 200 connections that had held 512 KiB each kept 106 MB."""
+_LEAST_ENCRYPTED_BYTES = 32 << 10
+"""The same where there is little space."""
 
 _local = threading.local()
 
@@ -56,13 +55,14 @@ class DetachedSocket:
             return self._receive_into(buffer, wait_s)
         if self.is_stopped:
             return 0
-        count = tls.read_into(buffer, sys.maxsize) if tls.has_more else 0
-        encrypted = _encrypted_buffer()
+        count = tls.decrypt_into(buffer, b"", sys.maxsize) if tls.has_more else 0
+        # Little more than there is space for: the rest would have to be copied.
+        encrypted = _encrypted_buffer()[: max(_LEAST_ENCRYPTED_BYTES, len(buffer))]
         while not (count or tls.is_closed or tls.error):
             received = self._receive_into(encrypted, wait_s)
             if not received:
                 break
-            count = _decrypt_into(buffer, tls, encrypted[:received])
+            count = tls.decrypt_into(buffer, encrypted[:received], sys.maxsize)
             # Half a record decrypts to nothing; do not wait for its rest byte by byte.
             wait_s = 0
         return count
@@ -105,23 +105,6 @@ class DetachedSocket:
             self.is_stopped = True
             with contextlib.suppress(OSError):
                 self._sock.shutdown(socket.SHUT_RDWR)
-
-
-def _decrypt_into(buffer: memoryview, tls: TlsStream, encrypted: memoryview) -> int:
-    """Decrypt piece by piece; return the number of bytes.
-
-    What has no space in the buffer stays in the TLS state, where it is read first.
-    """
-    count = 0
-    for at in range(0, len(encrypted), _PIECE_BYTES):
-        tls.feed(encrypted[at : at + _PIECE_BYTES])
-        if count < len(buffer):
-            count += tls.read_into(buffer[count:], sys.maxsize)
-        else:
-            tls.has_more = True
-        if tls.is_closed or tls.error:
-            break
-    return count
 
 
 def _encrypted_buffer() -> memoryview:
