@@ -137,6 +137,7 @@ def test_set_and_unset_keep_line_ends_and_the_byte_order_mark(
         (("set", "retries", "many"), "retries: 'many' is not a whole number"),
         (("set", "retries", "7", "8"), "retries takes one value"),
         (("set", "password-from", "hush"), "must say where to read the secret from"),
+        (("set", "output-dir", "s3://bucket/x"), "-o s3://BUCKET/PREFIX"),
         (("set", "hosts", "x"), "hosts is a table; write it with an editor"),
         (("set", "keys.cancel", ""), ""),
         (("unset", "retris"), "did you mean 'retries'"),

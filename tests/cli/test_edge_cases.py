@@ -115,11 +115,11 @@ def test_set_accepts_a_value_that_starts_with_a_dash(config: Path):
     assert "concurrency: -3 is not in the range 1 to 1,000" in output_of
 
 
-@pytest.mark.parametrize("key", ['hosts."*.x".cap', "profiles.p.retries"])
+@pytest.mark.parametrize("key", ['hosts."*.x".cap', "profiles.p.retries", "profile"])
 def test_set_refers_hosts_and_profiles_to_the_editor(config: Path, key: str):
     status, output_of = expected("config", "set", key, "3")
     assert status == 2
-    assert "edit [hosts] and [profiles] with fetchtui config edit" in output_of
+    assert "edit profile, [profiles] and [hosts] with fetchtui config" in output_of
     assert config.read_text() == "# mine\nconcurrency = 4\n"
 
 

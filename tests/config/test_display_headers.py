@@ -1,6 +1,8 @@
-"""Values of headers are shown only if their names are harmless."""
+"""How values are shown: without secrets, and as they are written."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +23,11 @@ def test_a_value_that_could_be_a_secret_is_hidden(header):
 def test_a_token_in_a_referer_is_masked():
     shown = shown_value(find("referer"), "https://h/?token=hush&page=2")
     assert shown == '"https://h/?token=***&page=2"'
+
+
+@pytest.mark.parametrize("text", ["s3://bucket/x", "/data/s3:/x", "az://c"])
+def test_an_address_of_a_store_is_shown_as_it_is_written(text):
+    assert shown_value(find("output-dir"), Path(text)) == f'"{text}"'
 
 
 def test_harmless_values_are_shown():

@@ -31,6 +31,7 @@ def problems(text: str | bytes) -> list[str]:
         ("notify = 1", "notify: must be true or false"),
         ("headers = 'A'", "write a header as 'Name: value'"),
         ("headers = [1]", "must be a list of texts"),
+        ("output-dir = 'S3://bucket/x'", "output-dir: an object store is chosen for"),
         ("output-dir = 3", "must be a path in quotes"),
         ("verify = 3", "must be one of headers, auto, off, in quotes"),
         ("ip-version = 5", "must be one of any, 4, 6"),

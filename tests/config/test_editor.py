@@ -185,6 +185,7 @@ def test_set_accepts_what_value_returns(tmp_path):
         ("limit-rate", -1, "-1 is not in the range"),
         ("on-exists", "overwrit", "did you mean 'overwrite'"),
         ("output-dir", "here", "is relative; write an absolute path"),
+        ("output-dir", "s3://bucket/x", "-o s3://BUCKET/PREFIX"),
         ("ca-file", "/nowhere.pem", "does not exist"),
         ("headers", ["Authorization: hush"], "this file must not contain secrets"),
         ("proxy", "http://me:hush@proxy:1", "this file must not contain passwords"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from enum import Enum
 from operator import attrgetter
@@ -12,6 +13,7 @@ from tui.config.option import toml_text
 from tui.config.parsing import split_proxy
 from tui.config.registry import OPTIONS
 from tui.config.values import Kind
+from tui.core.quick.pattern import late_pattern
 from tui.core.rules.secret_headers import HARMLESS
 from tui.core.text.sanitize import display_url, sanitize
 from tui.core.text.units import editable_size
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from tui.config.option import Option
     from tui.core.settings import HostRule, Login, Settings
 
+_STORE_PATH = late_pattern(r"\A((?:s3|gs|az):)/(?=[^/])", re.IGNORECASE)
 HIDDEN = "(hidden)"
 
 
@@ -29,6 +32,9 @@ def shown_value(option: Option, value: Any) -> str:
         return "-"
     shown: Any
     match option.key:
+        case "output-dir":
+            # A path has one slash less than the address of an object store.
+            shown = _STORE_PATH.sub(r"\1//", str(value))
         case "headers":
             shown = [_header(name, text) for name, text in value]
         case "proxy":

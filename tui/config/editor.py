@@ -34,7 +34,7 @@ from tui.config.errors import ConfigError
 from tui.config.location import config_path, shown_path
 from tui.config.option import Option, toml_text
 from tui.config.registry import OPTIONS, find
-from tui.config.values import Kind
+from tui.config.values import Kind, refuse_store
 from tui.disk.state.replace import replacing
 
 if TYPE_CHECKING:
@@ -213,6 +213,7 @@ def text_to_toml(option: Option, text: str) -> Any:
         case Kind.COMMAND:
             return list(value)
         case Kind.PATH if not text.startswith("~"):
+            refuse_store(text)
             return str(value.absolute())
         case Kind.TABLE:
             raise ValueError(f"{option.key} is a table; write it with an editor")

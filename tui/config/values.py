@@ -139,6 +139,8 @@ def read_path(value: Any, *, allow_relative: bool, must_exist: bool) -> Path:
             "must be a path, or an object store such as s3://BUCKET/PREFIX, gs:// or"
             " az://"
         )
+    if not allow_relative:
+        refuse_store(value)
     path = Path(os.path.expanduser(value))  # leaves an unknown ~user as it is
     # A cookie, as curl takes it in place of a file, is a secret.
     shown = "the file" if must_exist and "=" in value else repr(sanitize(value, 200))
@@ -154,6 +156,20 @@ def read_path(value: Any, *, allow_relative: bool, must_exist: bool) -> Path:
             reason = error.strerror or type(error).__name__
             raise ValueError(f"cannot read {shown}: {reason}") from None
     return path
+
+
+def refuse_store(text: str) -> None:
+    """Refuse the address of an object store in a settings file.
+
+    Raises:
+        ValueError: it is one. Without sources, and in the background, every run needs a
+            directory.
+    """
+    if _STORE.match(text):
+        raise ValueError(
+            "an object store is chosen for each run, on the command line:"
+            " -o s3://BUCKET/PREFIX"
+        )
 
 
 def read_text(value: Any, parse: Callable[[str], Any]) -> Any:

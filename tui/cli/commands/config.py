@@ -217,8 +217,8 @@ def _find(key: str) -> Option:
         return BY_KEY.get(key) or find(key)
     except ValueError as error:
         advice = "fetchtui config explain lists them all"
-        if key.startswith(("hosts.", "profiles.")):
-            advice = "edit [hosts] and [profiles] with fetchtui config edit"
+        if key.startswith(("hosts.", "profile")):
+            advice = "edit profile, [profiles] and [hosts] with fetchtui config edit"
         raise click.UsageError(f"{error}; {advice}") from None
 
 
