@@ -109,6 +109,27 @@ def test_a_long_name_keeps_its_extension(raw: str, extension: str) -> None:
     assert raw.startswith(name.removesuffix(extension))
 
 
+@pytest.mark.parametrize("cut_off", ["." + "x" * 40, " " + "x" * 40])
+def test_a_name_is_not_cut_behind_a_dot_or_a_space(cut_off: str) -> None:
+    name = "a" * (MAX_NAME_BYTES - 1)
+    assert safe_name(name + cut_off) == name
+
+
+@pytest.mark.parametrize("reserved", [".part", ".part.json", ".PART.NEW", ".bad"])
+@pytest.mark.parametrize("cut_off", ["x" * 40, "." + "x" * 40])
+def test_a_cut_does_not_turn_a_name_into_that_of_a_part_file(
+    reserved: str, cut_off: str
+) -> None:
+    before = "a" * (MAX_NAME_BYTES - len(reserved))
+    name = safe_name(before + reserved + cut_off)
+    assert name == before + reserved[:-1] + "_"
+
+
+def test_a_cut_in_the_middle_does_not_give_the_name_of_a_record_either() -> None:
+    before = "a" * (MAX_NAME_BYTES - len(".part.json"))
+    assert safe_name(f"{before}.partly.json") == f"{before}.part.jso_"
+
+
 _UNSAFE_CATEGORIES = ("Cc", "Cf", "Cs", "Zl", "Zp")
 _HOSTILE = st.text(
     st.characters()

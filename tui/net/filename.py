@@ -100,6 +100,9 @@ def _made_safe(raw: str) -> str:
         name += "_"
     if len(name.encode()) > MAX_NAME_BYTES:
         name = _shortened(name)
+        if name.casefold().endswith(_RESERVED_EXTENSIONS):
+            # Only the cut has put it at the end; there is no space for another byte.
+            name = f"{name[:-1]}_"
     return name
 
 
