@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +17,7 @@ from tui.core.errors import ErrorKind
 from tui.core.settings import OnExists
 from tui.demo.pattern import Pattern
 from tui.demo.script import RecordedRequest, ResponseScript
+from tui.disk import platform
 from tui.disk.resume_record import ResumeRecord, serialize
 
 if TYPE_CHECKING:
@@ -247,6 +250,67 @@ async def test_a_file_that_takes_the_name_meanwhile_costs_no_bytes(
     assert digest(tmp_path / "out/x (1)") == BIG.sha256()
     assert (tmp_path / "out/x").read_bytes() == b"not from us"
     assert names(tmp_path / "out") == ["x", "x (1)"]
+
+
+def take_names(request: RecordedRequest, out: Path) -> None:
+    """Let another program make files while the rest of ``x`` is on its way."""
+    if request.range is not None:
+        for name in ("x", "x (1)", "x (2)"):
+            (out / name).write_bytes(name.encode())
+
+
+@pytest.mark.parametrize("on_exists", [OnExists.RESUME, OnExists.RESUME_ONLY])
+async def test_files_that_take_the_next_names_as_well_cost_no_bytes(
+    server: ScriptedServer, start: Start, tmp_path: Path, on_exists: OnExists
+) -> None:
+    out = tmp_path / "out"
+    cut = ResponseScript(BIG, etag='"1"', cut_after=2_000_000)
+    script = ResponseScript(
+        BIG, etag='"1"', first=[cut], answer=lambda request: take_names(request, out)
+    )
+    url = server.add("/x", script)
+    (row,) = await fetch(start, url, retries=1, on_exists=on_exists)
+    assert (row.state, row.name) == (S.DONE, "x (3)")
+    assert [request.range for request in server.requests] == [None, (2_000_000, None)]
+    assert digest(out / "x (3)") == BIG.sha256()
+    for name in ("x", "x (1)", "x (2)"):
+        assert (out / name).read_bytes() == name.encode()
+    assert names(out) == ["x", "x (1)", "x (2)", "x (3)"]
+
+
+async def test_a_rename_to_another_name_that_fails_costs_no_bytes(
+    server: ScriptedServer,
+    start: Start,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = tmp_path / "out"
+    cut = ResponseScript(BIG, etag='"1"', cut_after=2_000_000)
+    script = ResponseScript(
+        BIG, etag='"1"', first=[cut], answer=lambda request: take_names(request, out)
+    )
+    rename = platform.rename_new
+
+    def fail(old: str, new: str, dir_fd: int) -> None:
+        rename(old, new, dir_fd)
+        os.rename(new, old, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+        raise OSError(errno.EIO, "the disk is broken", new)
+
+    async with start(segments=1, retries=1) as engine:
+        monkeypatch.setattr(platform, "rename_new", fail)
+        engine.add([request_for(server.add("/x", script))])
+        await engine.wait_idle()
+        assert engine.rows([0])[0].error_kind == ErrorKind.DISK
+        assert "x.part" in names(out)
+        monkeypatch.undo()
+        for name in ("x", "x (1)", "x (2)"):
+            (out / name).unlink()
+        engine.retry([0])
+        await engine.wait_idle()
+        assert (engine.rows([0])[0].state, engine.rows([0])[0].name) == (S.DONE, "x")
+    assert [request.range for request in server.requests] == [None, (2_000_000, None)]
+    assert digest(out / "x") == BIG.sha256()
+    assert names(out) == ["x"]
 
 
 async def test_names_from_servers_are_found_again_in_any_order(

@@ -80,7 +80,7 @@ class DownloadWorker:
         self._targets = targets
         self._outcome = outcome
         self._prober = Prober(context)
-        self._finisher = Finisher(context, targets, outcome)
+        self._finisher = Finisher(context, outcome)
 
     def _on_exists(self, job: Job) -> OnExists:
         return job.on_exists(self._default_on_exists)

@@ -14,6 +14,7 @@ from tui.disk.folders import size_of
 from tui.disk.small_files import SmallFile
 from tui.engine.download.repair import PieceRepair
 from tui.engine.download.verify import Verifier
+from tui.engine.job import TargetPath
 from tui.engine.metrics.wait_times import Wait
 from tui.engine.notices import add_note
 
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from tui.disk.part_file import PartFile
     from tui.engine.context import EngineContext
     from tui.engine.download.outcome import AttemptOutcome
-    from tui.engine.download.target import TargetResolver
-    from tui.engine.job import Job, TargetPath
+    from tui.engine.job import Job
 
     T = TypeVar("T")
 
@@ -39,11 +39,8 @@ BAD = ".bad"
 class Finisher:
     """Turns complete bytes into the file that was requested."""
 
-    def __init__(
-        self, context: EngineContext, targets: TargetResolver, outcome: AttemptOutcome
-    ) -> None:
+    def __init__(self, context: EngineContext, outcome: AttemptOutcome) -> None:
         self._context = context
-        self._targets = targets
         self._outcome = outcome
         self.verifier = Verifier(context, outcome.verified)
         self._repair = PieceRepair(context)
@@ -144,11 +141,30 @@ class Finisher:
                 return
             # Somebody else made that file during the download: theirs stays, and the
             # bytes are worth more than the name, also to those who want no other one.
-            target = self._targets.use_free_name(job)
+            target = job.target = await self._rename_to_free_name(target, part)
             context.registry.set_name(job.download, target.name)
             taken = Notice(NoticeCode.NAME_TAKEN, (target.name,))
             add_note(context, job.download, taken)
-            await context.writer.finish(part, target.name, overwrite=False)
+
+    async def _rename_to_free_name(
+        self, target: TargetPath, part: PartFile
+    ) -> TargetPath:
+        """Rename a part file to a free name like its final one.
+
+        If that fails, the target is unchanged, so that the next attempt finds the part
+        file.
+        """
+        folder = target.folder
+        while True:
+            name = folder.reserve(target.name)
+            try:
+                await self._context.writer.finish(part, name, overwrite=False)
+            except FileExistsError:
+                continue  # made after the folder was listed; keep it reserved
+            except BaseException:
+                folder.release(name)
+                raise
+            return TargetPath(folder, name, may_exist=False)
 
     async def _is_final_file(
         self, job: Job, target: TargetPath, part: PartFile, size: int
