@@ -197,7 +197,7 @@ def _socks_address(host: str) -> bytes:
     try:
         address = ip_address(host)
     except ValueError:
-        name = host.encode("idna") if not host.isascii() else host.encode()
+        name = host.encode()
         return bytes((_NAME, len(name[:255]))) + name[:255]
     return bytes((_IPV4 if address.version == 4 else _IPV6,)) + address.packed
 
