@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 from types import SimpleNamespace
@@ -21,6 +22,7 @@ from tui.disk.resume_record import (
     load_record,
     save_record,
 )
+from tui.disk.safe_dir import SafeDir
 from tui.disk.writer import DiskWriter
 
 MIB = 1 << 20
@@ -585,6 +587,27 @@ async def test_discarding_removes_part_and_record(tmp_path, writer, folder):
     await writer.discard(part)
     assert list(tmp_path.iterdir()) == []
     assert not part.is_open
+
+
+async def test_a_removal_that_breaks_off_leaves_no_bytes_without_a_record(
+    tmp_path, writer, folder, monkeypatch
+):
+    """Such a part file could be anybody's, and would have to stay."""
+    real = SafeDir.unlink
+
+    def unlink(directory, name):
+        if name == "x.part":
+            raise OSError(errno.EIO, "the disk is broken")
+        real(directory, name)
+
+    part = await writer.open_part(folder, "x", size=None)
+    await writer.write(part, 0, [b"abc"], 3)
+    await writer.checkpoint(part, record())
+    monkeypatch.setattr(SafeDir, "unlink", unlink)
+    with pytest.raises(LocalError):
+        await writer.discard(part)
+    assert not exists(tmp_path / "x.part.json")
+    assert (tmp_path / "x.part").read_bytes() == b""
 
 
 async def test_wrong_data_is_kept_under_a_free_name(tmp_path, writer, folder):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import sqlite3
 import stat
 import subprocess
@@ -53,6 +54,25 @@ def test_the_most_recently_used_session_is_opened(sessions):
     last = sessions.last()
     assert last.journal is not None
     assert (last.journal.path, last.used_at) == (paths[1], 30)
+    last.journal.close()
+
+
+def test_a_look_at_a_killed_session_does_not_make_it_the_last_one(sessions):
+    killed = sessions.begin()
+    killed.write([entry(0)], [], {})
+    copy = killed.path.with_name("killed.session")
+    for suffix in ("", "-wal"):  # as they are on disk at this moment
+        data = pathlib.Path(f"{killed.path}{suffix}").read_bytes()
+        pathlib.Path(f"{copy}{suffix}").write_bytes(data)
+        os.utime(f"{copy}{suffix}", (10, 10))
+    killed.remove()
+    newest = left(sessions, 20)
+    for used_at, journal in sessions.all(None):
+        with sessions.borrowed(journal, used_at):
+            assert not journal.is_empty()
+    last = sessions.last()
+    assert last.journal is not None
+    assert (last.journal.path, last.used_at) == (newest, 20)
     last.journal.close()
 
 

@@ -327,14 +327,15 @@ async def test_what_a_killed_run_left_is_removed_with_the_next_one(tmp_path, wri
     abandoned = tmp_path / ".fetchtui-0123456789abcdef.part"
     abandoned.write_bytes(b"half")
     in_use = tmp_path / ".fetchtui-fedcba9876543210.part"
-    foreign = tmp_path / "x.part"
-    foreign.write_bytes(b"mine")
+    foreign = {tmp_path / "x.part", tmp_path / ".fetchtui-notes"}
+    for path in foreign:
+        path.write_bytes(b"mine")
     with in_use.open("wb") as file:
         assert platform.lock(file.fileno())
         await OutputFolders(tmp_path, writer).folder("")
-        assert set(tmp_path.iterdir()) == {in_use, foreign}
+        assert set(tmp_path.iterdir()) == {in_use, *foreign}
     await OutputFolders(tmp_path, writer).folder("")
-    assert set(tmp_path.iterdir()) == {foreign}
+    assert set(tmp_path.iterdir()) == foreign
 
 
 async def test_the_part_file_is_locked_until_the_rename(

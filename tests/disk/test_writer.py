@@ -239,6 +239,26 @@ async def test_a_batch_contains_writes_of_several_parts(lone, part, folder, even
     await lone.discard(other)
 
 
+async def test_writes_to_different_files_are_never_joined(
+    lone, part, folder, event, tmp_path
+):
+    other = await lone.open_part(folder, "y", size=None)
+    # The end of the one is the offset of the other, whichever comes first.
+    for first, second, at in ((part, other, 0), (other, part, 8)):
+        blocked = Blocked(lone, event)
+        await blocked.wait_started()
+        await lone.write(first, at, [b"1111"], 4)
+        await lone.write(second, at + 4, [b"2222"], 4)
+        await blocked.end()
+        await lone.flush(part, sync=False)
+        await lone.flush(other, sync=False)
+    assert part.flushed == RangeSet([(0, 4), (12, 16)])
+    assert other.flushed == RangeSet([(4, 12)])
+    assert (tmp_path / "x.part").read_bytes() == b"1111" + bytes(8) + b"2222"
+    assert (tmp_path / "y.part").read_bytes() == bytes(4) + b"22221111"
+    await lone.discard(other)
+
+
 async def test_only_one_thread_at_a_time_writes_to_a_part(
     writer, folder, event, monkeypatch
 ):
@@ -400,6 +420,19 @@ async def test_a_cancelled_close_still_closes_the_part(lone, folder, event):
 
 
 # -- any other call ------------------------------------------------------------------
+
+
+async def test_nothing_is_written_behind_a_close(lone, folder, event):
+    part = await lone.open_part(folder, "y", size=None)
+    blocked = Blocked(lone, event)
+    await blocked.wait_started()
+    closing = asyncio.create_task(lone.close_part(part))
+    await turns()
+    assert part.is_open
+    with pytest.raises(PermanentError, match="closed"):
+        await lone.write(part, 0, [b"late"], 4)
+    await blocked.end()
+    await closing
 
 
 async def test_run_calls_a_function_in_a_thread(writer):

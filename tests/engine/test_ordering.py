@@ -65,5 +65,16 @@ def test_moves_into_the_same_gap_work_when_floats_are_exhausted() -> None:
     assert order == [0, *range(2, 200), 1]
 
 
+def test_moves_down_into_the_same_gap_work_when_floats_are_exhausted() -> None:
+    queue = queue_of(200)
+    order = list(range(200))
+    for number in range(197, -1, -1):
+        # Each goes between 198 and the one behind it, which halves that gap.
+        while order.index(number) < order.index(198):
+            order = spliced(order, {number}, Move.DOWN)
+            assert apply(queue, {number}, Move.DOWN) == order
+    assert order == [198, *range(198), 199]
+
+
 def test_moving_one_touches_no_other() -> None:
     assert [d.id for d in moved(queue_of(5), {3}, Move.UP)] == [3]

@@ -21,6 +21,7 @@ from tui.core.settings import MAX_RATE, OnExists, Settings
 from tui.disk.state.journal import Journal
 from tui.engine.factory import open_engine
 from tui.engine.session import journal_writer as chronicle_module
+from tui.engine.session import session as session_module
 from tui.engine.session.session import begin_session, last_session
 
 _S = DownloadState
@@ -409,6 +410,36 @@ async def test_a_new_download_is_written_once_however_it_has_changed(
     assert sorted(written) == [*range(count)]
     async with running(last_session(Settings(), ())) as engine:
         assert states(engine) == [_S.DONE] * (count - 5) + [_S.QUEUED] * 5
+
+
+async def test_what_is_added_during_a_restore_is_saved_to_its_end(
+    state, settings, monkeypatch
+):
+    async with running(begin_session(settings, "")) as first:
+        first.pause_all()
+        first.add(asked("a", "b"))
+    monkeypatch.setattr(session_module, "SLICE", 1)
+    session = last_session(Settings(), ())
+    engine = await open_engine(session.settings, session=session)
+    engine.pause_all()
+    real = engine.add_restored
+
+    def add_restored(downloads, missing):
+        real(downloads, missing)
+        if engine.snapshot().total == 1:  # the user is faster than the disk
+            engine.add(asked("new"))
+
+    monkeypatch.setattr(engine, "add_restored", add_restored)
+    await session.restore()
+    assert [row.name for row in rows(engine)] == ["a", "new", "b"]
+    assert await session.flush() == ""
+    put(engine, 1, _S.DONE, size=9, received=9)
+    await engine.close()
+    await session.close()
+    async with running(last_session(Settings(), ())) as third:
+        third.pause_all()
+        found = {row.name: row.state for row in rows(third)}
+    assert found == {"a": _S.QUEUED, "b": _S.QUEUED, "new": _S.DONE}
 
 
 async def test_a_session_without_downloads_leaves_no_file(state, settings):

@@ -336,11 +336,13 @@ async def test_the_checksum_list_of_a_directory_is_requested_once_even_if_missin
         assert len(server.requests_for(path)) == 1
 
 
+@pytest.mark.parametrize("other_list", [404, 403])
 async def test_a_checksum_list_that_fails_once_is_requested_for_the_next_file(
-    server: ScriptedServer, start: Start
+    server: ScriptedServer, start: Start, other_list: int
 ) -> None:
     line = f"{sha(SMALL).digest}  g\n".encode()
     server.add("/SHA256SUMS", ResponseScript(line, first=[503]))
+    server.add("/sha256sum.txt", ResponseScript(status=other_list))
     urls = [server.add(f"/{name}", ResponseScript(SMALL)) for name in "fg"]
     async with start(verify=Verify.AUTO) as engine:
         row = await fetch(engine, request_for(urls[0]))

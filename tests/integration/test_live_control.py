@@ -16,6 +16,7 @@ from tui.core.listing.slices import run_at_once
 from tui.core.service import Deletion, KeepReason, Move
 from tui.demo.pattern import Pattern
 from tui.demo.script import RecordedRequest, ResponseScript
+from tui.disk.resume_record import ResumeRecord, serialize
 from tui.disk.writer import DiskWriter
 from tui.engine import ticker
 from tui.engine.download import segments
@@ -460,6 +461,29 @@ async def test_data_of_removed_downloads_is_deleted(
         assert engine.resume([1]) == [1]
         await engine.wait_idle()
     assert (tmp_path / "out/partial").read_bytes() == BODY.read()
+
+
+async def test_a_part_file_of_another_download_is_kept(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    part, record = tmp_path / "out/x.part", tmp_path / "out/x.part.json"
+    async with start(segments=1) as engine:
+        ids = engine.add([request_for(server.add("/x", STUCK))])
+        await until(engine, lambda: engine.rows(ids)[0].received > 1_000_000)
+        engine.cancel(ids)
+        await until(engine, record.exists)
+        await engine.wait_idle()
+        # Meanwhile, another run has replaced it.
+        other = ResumeRecord(
+            url=server.url("/other/x"), validator='"2"', size=9, ranges=((0, 5),)
+        )
+        part.write_bytes(b"other")
+        record.write_bytes(serialize(other))
+        engine.remove(ids)
+        deletion = await engine.delete_data(ids)
+    assert deletion == Deletion(0, 0, ((0, KeepReason.CHANGED),))
+    assert part.read_bytes() == b"other"
+    assert record.read_bytes() == serialize(other)
 
 
 async def test_files_that_are_not_ours_are_kept(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import shutil
 import stat
 import sys
@@ -23,14 +24,16 @@ from tui.core.listing.slices import run_at_once
 from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
 from tui.demo.script import ResponseScript
-from tui.disk import platform
+from tui.disk import platform, resume_record
 from tui.engine import open_engine
+from tui.engine.download import transfer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.integration.conftest import Start
     from tui.demo.server import ScriptedServer
+    from tui.disk.resume_record import ResumeRecord
 
 MIB = 1 << 20
 LARGE = Pattern(5 * MIB, 1)
@@ -75,6 +78,35 @@ async def test_a_full_disk_pauses_the_queue_and_free_space_resumes_it(
         assert (told.count(QueuePaused), told.count(QueueResumed)) == (1, 1)
     assert digest(disk.path / "large") == LARGE.sha256()
     assert digest(disk.path / "small") == small.sha256()
+
+
+async def test_where_no_record_can_be_saved_no_more_is_downloaded(
+    server: ScriptedServer,
+    start: Start,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slow = ResponseScript(LARGE, etag='"1"', rate=2 * MIB)
+    url = server.add("/x", ResponseScript(LARGE, etag='"1"', first=[slow]))
+    real, refused = resume_record.serialize, []
+
+    def serialize(record: ResumeRecord) -> bytes:
+        if record.ranges and not refused:
+            refused.append(record)
+            raise OSError(errno.ENOSPC, "the disk is full")
+        return real(record)
+
+    monkeypatch.setattr(transfer, "CHECKPOINT_S", 0.0)
+    monkeypatch.setattr(resume_record, "serialize", serialize)
+    async with start(segments=1) as engine:
+        engine.add([request_for(url)])
+        await engine.wait_idle()
+        assert engine.rows([0])[0].error_kind == ErrorKind.DISK_FULL
+        assert server.requests[0].bytes_sent < LARGE.size
+        engine.resume_all()
+        await engine.wait_idle()
+        assert engine.rows([0])[0].state is S.DONE
+    assert digest(tmp_path / "out/x") == LARGE.sha256()
 
 
 async def test_free_space_does_not_bring_removed_downloads_back(

@@ -17,7 +17,7 @@ from tui.core.notices import EXISTING_KEPT
 from tui.core.request import Checksum
 from tui.core.settings import OnExists
 from tui.demo.pattern import Pattern
-from tui.demo.script import ResponseScript
+from tui.demo.script import RecordedRequest, ResponseScript
 from tui.demo.server import ScriptedServer
 
 if TYPE_CHECKING:
@@ -99,6 +99,29 @@ async def test_a_file_that_appeared_during_the_run_counts(
         await engine.wait_idle()
         assert engine.rows([1])[0].error_kind == ErrorKind.FILE_EXISTS
     assert (tmp_path / "out/one").read_bytes() == b"mine"
+
+
+async def test_a_newer_file_that_appeared_during_the_run_is_kept(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    def modified(request: RecordedRequest) -> ResponseScript | None:
+        since = request.headers.get("if-modified-since", "")
+        is_newer = since and parsedate_to_datetime(since).timestamp() > MODIFIED_AT
+        return ResponseScript(status=304) if is_newer else None
+
+    server.add("/first", ResponseScript(body=b"first"))
+    script = ResponseScript(b"theirs", last_modified=MODIFIED, answer=modified)
+    server.add("/one", script)
+    async with start(on_exists=OnExists.NEWER) as engine:
+        engine.add([request_for(server.url("/first"))])
+        await engine.wait_idle()
+        existing(tmp_path, "one", b"mine", MODIFIED_AT + 60)
+        engine.add([request_for(server.url("/one"))])
+        await engine.wait_idle()
+        row = engine.rows([1])[0]
+        assert (row.state, row.note) == (S.DONE, EXISTING_KEPT)
+    assert (tmp_path / "out/one").read_bytes() == b"mine"
+    assert names(tmp_path) == ["first", "one"]
 
 
 @pytest.mark.parametrize("on_exists", STRICT)

@@ -152,6 +152,29 @@ async def test_a_file_that_is_finished_before_it_is_begun_here_is_used(
 # -- one name for different files ------------------------------------------------------
 
 
+async def test_a_part_file_that_is_removed_before_it_is_locked_is_made_again(
+    server: ScriptedServer,
+    start: Start,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    part, real = tmp_path / "out/x.part", platform.lock
+    removed = []
+
+    def lock(fd: int) -> bool:
+        if not removed:  # another process looks at what is left of a killed run
+            part.unlink()
+            removed.append(part)
+        return real(fd)
+
+    monkeypatch.setattr(platform, "lock", lock)
+    (row,) = await fetch(start, server.add("/x", ResponseScript(BIG, etag='"1"')))
+    assert removed
+    assert (row.state, row.name) == (S.DONE, "x")
+    assert digest(tmp_path / "out/x") == BIG.sha256()
+    assert names(tmp_path / "out") == ["x"]
+
+
 @pytest.mark.parametrize("etag", ['"1"', None])
 async def test_another_url_of_the_same_name_destroys_no_part(
     server: ScriptedServer, start: Start, tmp_path: Path, etag: str | None
@@ -327,6 +350,35 @@ async def test_names_from_servers_are_found_again_in_any_order(
         assert names(tmp_path / "out") == ["f", "f (1)"]
     assert digest(tmp_path / "out/f") == BIG.sha256()
     assert digest(tmp_path / "out/f (1)") == OTHER.sha256()
+
+
+async def test_part_files_of_one_name_are_continued_in_any_order(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    urls = []
+    for folder, body in (("/a", BIG), ("/b", OTHER)):
+        cut = ResponseScript(body, etag='"1"', cut_after=2_000_000)
+        script = ResponseScript(body, etag='"1"', first=[cut])
+        urls.append(server.add(f"{folder}/x", script))
+    for order, state in ((urls, S.FAILED), (urls[::-1], S.DONE)):
+        rows = await fetch(start, *order, concurrency=1)
+        assert [row.state for row in rows] == [state] * 2
+    assert [request.range for request in server.requests[2:]] == [(2_000_000, None)] * 2
+    assert digest(tmp_path / "out/x") == BIG.sha256()
+    assert digest(tmp_path / "out/x (1)") == OTHER.sha256()
+    assert names(tmp_path / "out") == ["x", "x (1)"]
+
+
+async def test_a_name_that_the_server_replaces_is_free_for_the_next_download(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    named = {"Content-Disposition": 'attachment; filename="f"'}
+    urls = [
+        server.add("/1/get", ResponseScript(b"one", headers=named)),
+        server.add("/2/get", ResponseScript(b"two")),
+    ]
+    await fetch(start, *urls, concurrency=1)
+    assert names(tmp_path / "out") == ["f", "get"]
 
 
 @pytest.mark.parametrize("rest", [b"", b"somebody's bytes"])
