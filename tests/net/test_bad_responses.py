@@ -211,10 +211,11 @@ async def test_statuses_without_a_file_are_refused(
     assert (error.kind, error.status) == ("http_status", status)
 
 
+@pytest.mark.parametrize("rest", [b"", b"abc", b"HTTP/1.1 200 OK\r\n\r\nabc"])
 async def test_an_unrequested_protocol_switch_is_refused(
-    session: HttpSession, raw: Raw
+    session: HttpSession, raw: Raw, rest: bytes
 ) -> None:
-    target = raw("HTTP/1.1 101 Switching\nUpgrade: x\nConnection: upgrade", b"abc")
+    target = raw("HTTP/1.1 101 Switching\nUpgrade: x\nConnection: upgrade", rest)
     error = await refusal_of(session, target)
     assert error.kind in ("http_status", "bad_reply")
 

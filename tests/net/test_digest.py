@@ -71,7 +71,9 @@ async def test_the_digest_covers_the_requested_path(
     session = HttpSession(Settings(http_backend=backend, login=ME))
     url = f"http://127.0.0.1:{server.port}{path}"
     assert await fetch(session, target(session, url)) == b"file"
+    assert await fetch(session, target(session, url)) == b"file"
     await session.close()
+    assert guard.refusals == 1
 
 
 async def test_concurrent_ranges_are_all_authenticated(

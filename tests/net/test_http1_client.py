@@ -125,6 +125,40 @@ async def test_a_request_into_a_closed_idle_connection_is_retried() -> None:
         await gone.wait()
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        "HTTP/1.1 200 OK\r\nConnection: close",
+        "HTTP/1.1 200 OK\r\nConnection: x-other, Close",
+        "HTTP/1.0 200 OK",
+        "HTTP/1.0 200 OK\r\nConnection: x-other",
+    ],
+)
+async def test_nothing_is_sent_on_a_connection_after_the_server_announced_its_end(
+    head: str,
+) -> None:
+    """It may leave the connection open for a while, and read nothing more from it."""
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"{head}\r\nContent-Length: 1\r\n\r\nx".encode())
+        with suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        session = HttpSession(Settings(http_backend="http1", timeout_s=20))
+        target = GetRequest(f"http://127.0.0.1:{port}/")
+        for _ in range(3):
+            assert await fetch(session, target) == b"x"
+        assert connections == 3
+        await session.close()
+
+
 async def test_a_refusing_address_does_not_hide_a_working_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -164,6 +164,12 @@ def test_ambiguous_chunks_are_refused(data: bytes) -> None:
         ChunkedDecoder().feed(data)
 
 
+def test_a_carriage_return_within_a_value_is_a_space() -> None:
+    head = parse_head(b"HTTP/1.1 200 OK\r\nA: b\rc\r\nB: d\r\n\r\n")
+    assert head.fields == [("a", "b c"), ("b", "d")]
+    assert head.header_map == {"a": "b c", "b": "d"}
+
+
 def test_the_end_of_a_head_is_found_with_either_line_ending() -> None:
     assert find_head_end(b"HTTP/1.1 200\r\nA: b\r\n\r\nbody\n\n") == 22
     assert find_head_end(b"HTTP/1.1 200\nA: b\n\nbody\r\n\r\n") == 19

@@ -132,6 +132,16 @@ async def test_a_redirect_with_several_locations_is_refused(
     assert error.kind == "bad_redirect"
 
 
+@pytest.mark.parametrize("location", ["ftp://127.0.0.1/x", "http://[/x"])
+async def test_refused_redirects_keep_no_connections(
+    session: HttpSession, server: ScriptedServer, location: str
+) -> None:
+    url = server.add("/x", ResponseScript(redirect=location))
+    for _ in range(3):
+        await error_of(session, GetRequest(url))
+    await server.until(lambda: server.open_connections <= 1)
+
+
 async def test_a_redirect_without_location_is_returned(
     session: HttpSession, server: ScriptedServer
 ) -> None:
