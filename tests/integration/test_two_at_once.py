@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 BIG = Pattern(3_000_000, seed=1)
 OTHER = Pattern(2_500_000, seed=2)
+SMALL = Pattern(5_000, seed=3)
 
 
 async def fetch(start: Start, *urls: str, **changes: object) -> list[DownloadSnapshot]:
@@ -367,6 +368,36 @@ async def test_part_files_of_one_name_are_continued_in_any_order(
     assert digest(tmp_path / "out/x") == BIG.sha256()
     assert digest(tmp_path / "out/x (1)") == OTHER.sha256()
     assert names(tmp_path / "out") == ["x", "x (1)"]
+
+
+async def test_a_name_that_was_looked_at_is_left_to_the_download_of_that_name(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "x").write_bytes(b"not from us")
+    (out / "x (1)").write_bytes(SMALL.read())
+    urls = [
+        server.add("/x", ResponseScript(BIG, etag='"1"')),
+        server.add("/x%20(1)", ResponseScript(SMALL, etag='"2"')),
+    ]
+    rows = await fetch(start, *urls, concurrency=1)
+    assert [row.name for row in rows] == ["x (2)", "x (1)"]
+    assert names(out) == ["x", "x (1)", "x (2)"]
+
+
+@pytest.mark.parametrize("body", [BIG, SMALL])
+async def test_a_copy_under_the_servers_name_is_found_beside_a_foreign_part_file(
+    server: ScriptedServer, start: Start, tmp_path: Path, body: Pattern
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "f.part").write_bytes(b"another program's bytes")
+    (out / "f").write_bytes(body.read())
+    named = {"Content-Disposition": 'attachment; filename="f"'}
+    url = server.add("/get", ResponseScript(body, etag='"1"', headers=named))
+    (row,) = await fetch(start, url)
+    assert (row.state, row.name, names(out)) == (S.DONE, "f", ["f", "f.part"])
 
 
 async def test_a_name_that_the_server_replaces_is_free_for_the_next_download(

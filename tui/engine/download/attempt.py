@@ -36,7 +36,6 @@ from tui.engine.download.resume_policy import (
     accepts_numbered,
     decide,
     digests_of,
-    is_foreign_part,
     record_matches_urls,
     resumable_record,
 )
@@ -299,11 +298,7 @@ class DownloadWorker:
         self._context.registry.set_name(job.download, target.name)
         if not target.may_exist:
             return None
-        found = await self._targets.find_existing(job, target)
-        if is_foreign_part(found, job.download):
-            reason = NoticeCode.PART_FILE_FOREIGN
-            return await self._use_other_name(job, reason, probe.info.size)
-        return found
+        return await self._targets.find_existing(job, target)
 
     async def _is_same(self, job: Job, plan: Plan, probe: Probe) -> bool:
         """Return True if the final file is the requested one."""
