@@ -12,13 +12,15 @@ import pytest
 from tests.integration.conftest import held, request_for, until
 from tests.support.command import fetchtui
 from tui.core.download import DownloadState as S
+from tui.core.errors import ErrorKind, LocalError
 from tui.core.events import DownloadNotice, Verified
 from tui.core.notices import ALREADY_PRESENT, Notice, NoticeCode
 from tui.core.request import Checksum, DownloadRequest, Pieces
 from tui.core.settings import HostRule, OnExists, Verify
 from tui.demo.pattern import Pattern
-from tui.demo.script import ResponseScript
+from tui.demo.script import RecordedRequest, ResponseScript
 from tui.demo.server import ScriptedServer
+from tui.disk.writer import DiskWriter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,6 +133,28 @@ async def test_the_bytes_of_an_earlier_mismatch_are_not_overwritten(
             row = await fetch(engine, request)
             assert row.state is S.FAILED
     assert names(tmp_path / "out") == ["f.bin (1).bad", "f.bin.bad"]
+
+
+@SIZES
+async def test_files_that_appear_meanwhile_are_not_overwritten_by_bad_bytes(
+    server: ScriptedServer, start: Start, tmp_path: Path, body: bytes
+) -> None:
+    out = tmp_path / "out"
+    mine = ("f.bin.bad", "f.bin (1).bad")
+
+    def appear(_seen: RecordedRequest) -> None:
+        for name in mine:
+            (out / name).write_bytes(b"mine")
+
+    server.add("/f.bin", ResponseScript(body, answer=appear))
+    async with start() as engine:
+        request = request_for(server.url("/f.bin"), checksum=sha(b""))
+        row = await fetch(engine, request)
+        assert (row.state, row.error_kind) == (S.FAILED, "checksum")
+        assert row.error.endswith("the bytes are kept as f.bin (2).bad")
+    assert names(out) == [mine[1], "f.bin (2).bad", mine[0]]
+    assert (out / "f.bin (2).bad").read_bytes() == body
+    assert {(out / name).read_bytes() for name in mine} == {b"mine"}
 
 
 @SIZES
@@ -284,6 +308,27 @@ async def test_a_stop_while_bad_bytes_get_their_name_leaves_no_progress(
         await until(engine, lambda: engine.snapshot().active == 0)
         assert engine.rows([0])[0].received == engine.snapshot().received == 0
     assert names(tmp_path / "out") == ["f.bad"]
+
+
+@pytest.mark.parametrize("verb", ["pause", "cancel"])
+async def test_a_stop_holds_though_bad_bytes_do_not_get_their_name(
+    server: ScriptedServer, start: Start, monkeypatch: Any, verb: str
+) -> None:
+    async def fail(*_args: Any) -> str:
+        raise LocalError(ErrorKind.DISK, "the disk is broken")
+
+    monkeypatch.setattr(DiskWriter, "keep_as", fail)
+    began, may_end = held(monkeypatch, "keep_as")
+    server.add("/f", ResponseScript(LARGE, etag='"1"'))
+    async with start() as engine:
+        engine.add([request_for(server.url("/f"), checksum=sha(b""))])
+        await asyncio.wait_for(began.wait(), 10)
+        assert getattr(engine, verb)([0]) == [0]
+        state = engine.rows([0])[0].state
+        may_end.set()
+        await until(engine, lambda: engine.snapshot().active == 0)
+        await engine.wait_idle()
+        assert engine.rows([0])[0].state is state
 
 
 async def test_a_stop_while_bad_bytes_are_discarded_leaves_no_progress(

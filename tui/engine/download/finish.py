@@ -238,6 +238,9 @@ class Finisher:
             error = IntegrityError(error.kind, f"{error}{source}")
             self._outcome.stored(job, file, error)
             return
+        self._keep(job, file, f"{error}{source}")
+
+    def _keep(self, job: Job, file: SmallFile, message: str) -> None:
         self._context.writer.store(
             SmallFile(
                 folder=file.folder,
@@ -246,7 +249,7 @@ class Finisher:
                 nbytes=file.nbytes,
                 checksum=None,
                 overwrite=False,
-                on_done=partial(self._on_kept, job, file, f"{error}{source}"),
+                on_done=partial(self._on_kept, job, file, message),
             )
         )
 
@@ -258,6 +261,10 @@ class Finisher:
         kept: SmallFile,
         failure: BaseException | None,
     ) -> None:
+        if isinstance(failure, FileExistsError):
+            # Made after the folder was listed; keep the name reserved.
+            self._keep(job, file, message)
+            return
         if failure is None:
             message = f"{message}; the bytes are kept as {kept.name}"
         else:
