@@ -144,8 +144,12 @@ async def test_the_output_directory_itself_may_be_a_link(tmp_path, writer):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     folders = OutputFolders(tmp_path / "link", writer)
-    await folders.folder("a")
+    folder = await folders.folder("a")
     assert (tmp_path / "real" / "a").is_dir()
+    await folders.close()  # as if 64 others had been opened since
+    part = await writer.open_part(folder, "x", size=None)
+    assert (tmp_path / "real" / "a" / "x.part").exists()
+    await writer.discard(part)
     await folders.close()
 
 

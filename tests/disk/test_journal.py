@@ -238,18 +238,31 @@ def test_a_journal_is_locked_against_a_second_run(journal):
 @pytest.mark.parametrize(
     "data", [b"this is no database at all" * 100, b"SQLite format"]
 )
-def test_a_damaged_journal_is_set_aside_with_its_log(tmp_path, data):
+def test_a_damaged_journal_is_set_aside(tmp_path, data):
     path = tmp_path / "one.session"
     for number in ("", "-2"):
         path.write_bytes(data)
-        (tmp_path / "one.session-wal").write_bytes(b"its log")
         journal = Journal(path)
         with pytest.raises(JournalUnreadable):
             journal.open()
         aside = journal.set_aside()
         assert aside.name == f"one.session.unreadable{number}"
         assert aside.read_bytes() == data
-    assert sorted(tmp_path.iterdir())[0].name.startswith("one.session.unreadable")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "one.session.unreadable",
+        "one.session.unreadable-2",
+    ]
+
+
+def test_a_journal_is_set_aside_with_its_log(tmp_path):
+    path = tmp_path / "one.session"
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(f"{path.name}{suffix}").write_text(f"content{suffix}")
+    aside = Journal(path).set_aside()
+    for suffix in ("", "-wal", "-shm"):
+        moved = aside.with_name(f"{aside.name}{suffix}")
+        assert moved.read_text() == f"content{suffix}"
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_a_journal_of_a_newer_version_is_left_alone(tmp_path):

@@ -33,6 +33,19 @@ def left(sessions, at, output_dir="/data"):
     return journal.path
 
 
+def killed(sessions, name, at, log_at):
+    """Leave a session whose run was killed, with its log; return its path."""
+    journal = sessions.begin()
+    journal.write([entry(0)], [], {})
+    path = journal.path.with_name(f"{name}.session")
+    for suffix, used_at in (("", at), ("-wal", log_at)):
+        data = pathlib.Path(f"{journal.path}{suffix}").read_bytes()
+        pathlib.Path(f"{path}{suffix}").write_bytes(data)
+        os.utime(f"{path}{suffix}", (used_at, used_at))
+    journal.remove()
+    return path
+
+
 def test_the_state_directory_can_be_chosen(monkeypatch, tmp_path, clean_environment):
     assert state_dir().is_relative_to(clean_environment)
     monkeypatch.setenv("FETCHTUI_STATE_DIR", str(tmp_path))
@@ -57,15 +70,17 @@ def test_the_most_recently_used_session_is_opened(sessions):
     last.journal.close()
 
 
+def test_after_a_kill_the_log_says_when_a_session_was_used(sessions):
+    path = killed(sessions, "killed", at=10, log_at=30)
+    left(sessions, 20)
+    last = sessions.last()
+    assert last.journal is not None
+    assert (last.journal.path, last.used_at) == (path, 30)
+    last.journal.close()
+
+
 def test_a_look_at_a_killed_session_does_not_make_it_the_last_one(sessions):
-    killed = sessions.begin()
-    killed.write([entry(0)], [], {})
-    copy = killed.path.with_name("killed.session")
-    for suffix in ("", "-wal"):  # as they are on disk at this moment
-        data = pathlib.Path(f"{killed.path}{suffix}").read_bytes()
-        pathlib.Path(f"{copy}{suffix}").write_bytes(data)
-        os.utime(f"{copy}{suffix}", (10, 10))
-    killed.remove()
+    killed(sessions, "killed", at=10, log_at=10)
     newest = left(sessions, 20)
     for used_at, journal in sessions.all(None):
         with sessions.borrowed(journal, used_at):
@@ -166,6 +181,40 @@ def test_old_sessions_are_deleted_unless_in_use(sessions):
     assert there == {paths[2], *paths[SPARE + 1 :], newest.path}
     newest.close()
     held.close()
+
+
+def test_deleting_old_sessions_costs_killed_ones_neither_time_nor_log(
+    sessions, monkeypatch
+):
+    now = time.time()
+    paths = [killed(sessions, name, now - 9, now - 9) for name in ("looked-at", "open")]
+    newest = left(sessions, now)
+    oldest = left(sessions, 1)
+    for at in range(2, KEPT + SPARE - 2):
+        left(sessions, at)
+    assert oldest.exists()
+    log = paths[1].with_name(f"{paths[1].name}-wal")
+    content = log.read_bytes()
+    script = (
+        "import fcntl, sys; file = open(sys.argv[1], 'rb+');"
+        "fcntl.lockf(file, fcntl.LOCK_EX, 510, 0x40000002); print(flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(paths[1])],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        assert holder.stdout.readline()
+        monkeypatch.setattr(sessions_module, "_ORPHAN_AGE_S", -60.0)
+        sessions.begin().remove()
+        assert not oldest.exists()
+        assert all(path.exists() for path in paths)
+        assert log.read_bytes() == content
+        holder.communicate(b"\n")
+    last = sessions.last()
+    assert last.journal is not None
+    assert last.journal.path == newest
+    last.journal.close()
 
 
 def test_logs_without_their_session_are_deleted_with_old_sessions(

@@ -422,6 +422,25 @@ async def test_a_cancelled_close_still_closes_the_part(lone, folder, event):
 # -- any other call ------------------------------------------------------------------
 
 
+async def test_a_write_that_waits_for_room_while_its_file_is_closed_takes_none(
+    lone, part, folder, event
+):
+    other = await lone.open_part(folder, "y", size=None)
+    blocked = Blocked(lone, event)
+    await blocked.wait_started()
+    await lone.write(part, 0, [bytes(100)], 100)
+    waiting = asyncio.create_task(lone.write(other, 0, [bytes(60)], 60))
+    await turns()
+    assert not waiting.done()
+    closing = asyncio.create_task(lone.close_part(other))
+    await turns()
+    await blocked.end()
+    with pytest.raises(PermanentError, match="closed"):
+        await waiting
+    await closing
+    assert lone.snapshot().in_flight == 0
+
+
 async def test_nothing_is_written_behind_a_close(lone, folder, event):
     part = await lone.open_part(folder, "y", size=None)
     blocked = Blocked(lone, event)

@@ -412,6 +412,30 @@ async def test_a_new_download_is_written_once_however_it_has_changed(
         assert states(engine) == [_S.DONE] * (count - 5) + [_S.QUEUED] * 5
 
 
+async def test_changes_that_could_not_be_written_are_written_later(
+    state, settings, monkeypatch
+):
+    def refuse(*_):
+        raise LocalError("disk_full", "the disk is full")
+
+    session = begin_session(settings, "")
+    async with running(session) as engine:
+        engine.pause_all()
+        engine.add(asked("a", "b"))
+        assert await session.flush() == ""
+        put(engine, 0, _S.DONE, size=9, received=9)
+        changed = engine.request(1)._replace(mirrors=(f"{HOST}/c",))
+        engine.change_request(1, changed)
+        with monkeypatch.context() as patch:
+            patch.setattr(Journal, "write", refuse)
+            assert await session.flush() == "the disk is full"
+        assert await session.flush() == ""
+    async with running(last_session(Settings(), ())) as engine:
+        engine.pause_all()
+        assert states(engine) == [_S.DONE, _S.QUEUED]
+        assert engine.request(1).url == f"{HOST}/c"
+
+
 async def test_what_is_added_during_a_restore_is_saved_to_its_end(
     state, settings, monkeypatch
 ):
@@ -738,6 +762,18 @@ WRONG_VALUES = [
     "finished_at = 1e300",
     "finished_at = -1",
 ]
+
+
+async def test_a_rate_limit_that_nobody_can_set_is_brought_into_range(state, settings):
+    async with running(begin_session(settings, "")) as first:
+        first.pause_all()
+        first.add(asked("a"))
+    (path,) = state.glob("*.session")
+    spoil(path, "UPDATE downloads SET rate_limit = 0")
+    async with running(last_session(settings, ())) as second:
+        second.pause_all()
+        assert second.restored.problem is None
+        assert second.detail(0).rate_limit == 1
 
 
 @pytest.mark.parametrize("change", WRONG_VALUES)

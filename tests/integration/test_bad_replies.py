@@ -352,6 +352,22 @@ async def test_a_changed_file_is_never_joined_though_if_range_is_ignored(
     assert digest(tmp_path / "out/x.bin") == new.body.sha256()
 
 
+@pytest.mark.parametrize("length", [LARGE.size - 1000, LARGE.size + 1000])
+async def test_ranges_of_a_file_of_another_size_are_never_joined(
+    server: ScriptedServer, start: Start, tmp_path: Path, length: int
+) -> None:
+    """The tag is the same: it does not depend on the content."""
+    other = ResponseScript(Pattern(length, seed=13), etag='"1"')
+
+    def answer(seen: RecordedRequest) -> ResponseScript | None:
+        return other if seen.range is not None else None
+
+    script = ResponseScript(LARGE, etag='"1"', rate=20_000_000, answer=answer)
+    row = await fetch(start, server, script, segments=4, retries=2)
+    assert row.state is S.DONE, row.error
+    assert digest(tmp_path / "out/x.bin") == LARGE.sha256()
+
+
 @pytest.mark.parametrize("honest", [True, False])
 async def test_a_file_that_changes_during_the_transfer_is_downloaded_from_the_start(
     server: ScriptedServer, start: Start, tmp_path: Path, backend: str, honest: bool

@@ -21,6 +21,7 @@ from tui.core.errors import ErrorKind, LocalError
 from tui.core.events import QueuePaused, QueueResumed
 from tui.core.listing.query import DownloadQuery, View
 from tui.core.listing.slices import run_at_once
+from tui.core.request import DownloadRequest
 from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
 from tui.demo.script import ResponseScript
@@ -78,6 +79,22 @@ async def test_a_full_disk_pauses_the_queue_and_free_space_resumes_it(
         assert (told.count(QueuePaused), told.count(QueueResumed)) == (1, 1)
     assert digest(disk.path / "large") == LARGE.sha256()
     assert digest(disk.path / "small") == small.sha256()
+
+
+async def test_a_full_disk_is_no_reason_to_ask_another_mirror(
+    server: ScriptedServer, start: Start, disk: SmallDisk
+) -> None:
+    urls = [server.add(f"/{n}/x", ResponseScript(LARGE, etag='"1"')) for n in range(2)]
+    async with start() as engine:
+        engine.add([DownloadRequest(tuple(urls))])
+        await engine.wait_idle()
+        assert engine.rows([0])[0].error_kind == ErrorKind.DISK_FULL
+        disk.grow(20 * MIB)
+        engine.resume_all()
+        await engine.wait_idle()
+        assert engine.rows([0])[0].state is S.DONE
+    assert server.requests_for("/1/x") == []
+    assert digest(disk.path / "x") == LARGE.sha256()
 
 
 async def test_where_no_record_can_be_saved_no_more_is_downloaded(

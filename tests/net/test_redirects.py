@@ -247,6 +247,22 @@ async def test_userinfo_becomes_basic_auth_and_is_never_shown(
     await session.close()
 
 
+async def test_a_redirect_to_the_same_origin_may_name_another_login(
+    backend: str, server: ScriptedServer
+) -> None:
+    session = HttpSession(Settings(http_backend=backend, auth=Scheme.BASIC))
+    server.add("/file", ResponseScript(b"file"))
+    target = server.url("/file").replace("://", "://new:login@")
+    url = server.add("/a", ResponseScript(redirect=target))
+    named = url.replace("://", "://us:er@")
+    assert await fetch(session, GetRequest(named)) == b"file"
+    await session.close()
+    expected = [b"us:er", b"new:login"]
+    assert [seen.headers["authorization"] for seen in server.requests] == [
+        f"Basic {base64.b64encode(login).decode()}" for login in expected
+    ]
+
+
 async def test_an_authorization_header_takes_precedence_over_userinfo(
     session: HttpSession, server: ScriptedServer
 ) -> None:
@@ -276,6 +292,19 @@ async def test_cookies_apply_to_one_redirect_chain(
     assert server.requests[1].headers["cookie"] == "own=2; pass=1"
     assert await fetch(session, GetRequest(target.url)) == b"file"
     assert "cookie" not in server.requests[2].headers
+
+
+async def test_each_cookie_may_lead_to_the_same_url_again(
+    session: HttpSession, server: ScriptedServer
+) -> None:
+    def answer(seen: RecordedRequest) -> ResponseScript:
+        if seen.number == 5:
+            return ResponseScript(b"file")
+        cookie = {"Set-Cookie": f"step={seen.number}"}
+        return ResponseScript(redirect="/x", headers=cookie)
+
+    url = server.add("/x", ResponseScript(answer=answer))
+    assert await fetch(session, GetRequest(url)) == b"file"
 
 
 async def test_cookies_are_not_sent_to_another_port(
