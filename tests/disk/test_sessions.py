@@ -79,6 +79,21 @@ def test_after_a_kill_the_log_says_when_a_session_was_used(sessions):
     last.journal.close()
 
 
+def test_a_session_that_is_taken_over_after_a_kill_comes_with_its_log(
+    sessions, tmp_path
+):
+    path = killed(Sessions(tmp_path / "process"), "killed", at=10, log_at=10)
+    assert path.with_name("killed.session-wal").stat().st_size
+    left(sessions, 20)
+    taken = sessions.take_over(path)
+    last = sessions.last()
+    assert last.journal is not None
+    assert last.journal.path == taken
+    assert last.journal.count() == 1
+    last.journal.close()
+    assert list(path.parent.iterdir()) == []
+
+
 def test_a_look_at_a_killed_session_does_not_make_it_the_last_one(sessions):
     killed(sessions, "killed", at=10, log_at=10)
     newest = left(sessions, 20)

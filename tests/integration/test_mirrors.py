@@ -79,10 +79,6 @@ async def test_mirrors_share_the_work_when_a_checksum_is_known(
             await engine.wait_idle()
             assert engine.rows([0])[0].state is S.DONE
         assert any(seen.bytes_sent > 1_000_000 for seen in other.requests)
-        # From then on, a file that changes there is noticed.
-        assert "if-range" not in other.requests[0].headers
-        for seen in other.requests[2:]:  # the first two may be sent at once
-            assert seen.headers["if-range"] == '"b"'
     assert digest(tmp_path / "out/f") == BODY.sha256()
 
 

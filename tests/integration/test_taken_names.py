@@ -310,6 +310,21 @@ async def test_without_a_file_or_with_a_part_file_no_date_is_sent(
     assert not any("if-modified-since" in r.headers for r in server.requests)
 
 
+async def test_the_date_of_a_link_is_not_sent(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    target = existing(tmp_path, "target", b"mine", MODIFIED_AT + 1000)
+    (tmp_path / "out/x").symlink_to(target)
+    server.add("/x", ResponseScript(b"theirs", last_modified=MODIFIED))
+    async with start(on_exists=OnExists.NEWER) as engine:
+        engine.add([request_for(server.url("/x"))])
+        await engine.wait_idle()
+        assert engine.rows([0])[0].state is S.DONE, engine.rows([0])[0].error
+    assert "if-modified-since" not in server.requests[0].headers
+    assert (tmp_path / "out/x").read_bytes() == b"theirs"
+    assert target.read_bytes() == b"mine"
+
+
 async def test_a_server_that_answers_304_without_being_asked_fails(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:

@@ -370,6 +370,32 @@ async def test_part_files_of_one_name_are_continued_in_any_order(
     assert names(tmp_path / "out") == ["x", "x (1)"]
 
 
+async def test_a_numbered_part_file_that_was_in_use_is_continued_by_a_retry(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "x").write_bytes(b"not from us")
+    cut = ResponseScript(BIG, etag='"1"', cut_after=2_000_000)
+    url = server.add("/x", ResponseScript(BIG, etag='"1"', first=[cut]))
+    assert (await fetch(start, url))[0].name == "x (1)"
+    record = (out / "x (1).part.json").read_bytes()
+    (out / "x (1).part.json").unlink()  # as if another process were about to end
+    async with start(segments=1, retries=0) as engine:
+        with (out / "x (1).part").open("rb") as part:
+            assert platform.lock(part.fileno())
+            engine.add([request_for(url)])
+            await engine.wait_idle()
+            assert engine.rows([0])[0].error_kind == ErrorKind.IN_USE
+        (out / "x (1).part.json").write_bytes(record)
+        engine.retry([0])
+        await engine.wait_idle()
+        row = engine.rows([0])[0]
+    assert (row.state, row.name) == (S.DONE, "x (1)")
+    assert server.requests[-1].range == (2_000_000, None)
+    assert names(out) == ["x", "x (1)"]
+
+
 async def test_a_name_that_was_looked_at_is_left_to_the_download_of_that_name(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:

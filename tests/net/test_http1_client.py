@@ -125,26 +125,32 @@ async def test_a_request_into_a_closed_idle_connection_is_retried() -> None:
         await gone.wait()
 
 
+ONE_BYTE = "Content-Length: 1\r\n\r\nx"
+CHUNKED = "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"
+
+
 @pytest.mark.parametrize(
-    "head",
+    "response",
     [
-        "HTTP/1.1 200 OK\r\nConnection: close",
-        "HTTP/1.1 200 OK\r\nConnection: x-other, Close",
-        "HTTP/1.0 200 OK",
-        "HTTP/1.0 200 OK\r\nConnection: x-other",
+        f"HTTP/1.1 200 OK\r\nConnection: close\r\n{ONE_BYTE}",
+        f"HTTP/1.1 200 OK\r\nConnection: x-other, Close\r\n{ONE_BYTE}",
+        f"HTTP/1.0 200 OK\r\n{ONE_BYTE}",
+        f"HTTP/1.0 200 OK\r\nConnection: x-other\r\n{ONE_BYTE}",
+        # Bytes that would be taken for the next response.
+        f"HTTP/1.1 200 OK\r\n{ONE_BYTE}HTTP/1.1 200 OK\r\n{ONE_BYTE}",
+        f"HTTP/1.1 200 OK\r\n{CHUNKED}HTTP/1.1 200 OK\r\n{ONE_BYTE}",
     ],
 )
-async def test_nothing_is_sent_on_a_connection_after_the_server_announced_its_end(
-    head: str,
+async def test_a_connection_is_not_used_again_after_such_a_response(
+    response: str,
 ) -> None:
-    """It may leave the connection open for a while, and read nothing more from it."""
-    connections = 0
+    """The server leaves it open for a while, and reads nothing more from it."""
+    handlers = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal connections
-        connections += 1
+        handlers.append(asyncio.current_task())
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(f"{head}\r\nContent-Length: 1\r\n\r\nx".encode())
+        writer.write(response.encode())
         with suppress(ConnectionError):
             await reader.read()
         writer.close()
@@ -155,8 +161,9 @@ async def test_nothing_is_sent_on_a_connection_after_the_server_announced_its_en
         target = GetRequest(f"http://127.0.0.1:{port}/")
         for _ in range(3):
             assert await fetch(session, target) == b"x"
-        assert connections == 3
+        assert len(handlers) == 3
         await session.close()
+        await asyncio.gather(*handlers)
 
 
 async def test_a_refusing_address_does_not_hide_a_working_one(

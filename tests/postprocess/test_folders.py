@@ -69,7 +69,10 @@ async def test_rules_apply_to_the_name_from_the_server(server, start, tmp_path, 
         async with start(folders=RULES) as engine:
             engine.add([DownloadRequest((server.url("/get.pdf"),))])
             await engine.wait_idle()
-            assert engine.rows([0])[0].state is S.DONE
+            row = engine.rows([0])[0]
+            assert (row.state, row.directory) == (S.DONE, "isos/linux")
+            path = tmp_path / "out/isos/linux/disk.iso"
+            assert engine.detail(0).path == str(path)
         assert files(tmp_path / "out") == ["isos/linux/disk.iso"]
 
 
