@@ -476,11 +476,37 @@ async def drain(socket):
 
 async def test_too_many_websockets_are_turned_away(rpc, refused, monkeypatch):
     monkeypatch.setattr(sockets_module, "MAX_SOCKETS", 1)
-    async with rpc.socket():
+    call = {"id": 1, "method": "aria2.getVersion", "params": [TOKEN]}
+    async with rpc.socket() as one:
+        await one.send(json.dumps(call))
+        await next_message(one)
         with pytest.raises(InvalidStatus, match="403"):
             async with rpc.socket():
                 pass
+        await one.send(json.dumps(call))
+        assert "result" in await next_message(one)
     assert refused() == [(1, "more than 1 WebSockets are open")]
+
+
+async def test_websockets_that_never_sent_the_secret_make_room(
+    rpc, refused, monkeypatch
+):
+    """Otherwise anybody on this machine could keep all clients out."""
+    monkeypatch.setattr(sockets_module, "MAX_SOCKETS", 2)
+    wrong = {"id": 1, "method": "aria2.getVersion", "params": ["token:x"]}
+    right = wrong | {"params": [TOKEN]}
+    async with rpc.socket() as one, rpc.socket() as other:
+        await one.send(json.dumps(wrong))
+        await next_message(one)
+        await other.send(json.dumps(right))
+        await next_message(other)
+        async with rpc.socket() as third:
+            with pytest.raises(ConnectionClosed):
+                await one.recv()
+            for socket in (other, third):
+                await socket.send(json.dumps(right))
+                assert "result" in await next_message(socket)
+    assert (1, "more than 2 WebSockets are open") in refused()
 
 
 # -- the program and its pages ---------------------------------------------------------

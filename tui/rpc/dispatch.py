@@ -51,6 +51,8 @@ class Reply(NamedTuple):
     text: str
     is_script: bool = False
     """It calls a function (JSONP)."""
+    is_authorized: bool = False
+    """A call in the message had the right token."""
 
 
 class _Message:
@@ -59,6 +61,8 @@ class _Message:
     def __init__(self, client: str) -> None:
         self.client = client
         self.wrong_tokens: set[str] = set()
+        self.is_authorized = False
+        """A call had the right token."""
         self._calls = 0
 
     def count(self) -> None:
@@ -126,7 +130,8 @@ class Dispatcher:
             return _error_reply(PARSE_ERROR, "Parse error.")
         if context.wrong_tokens:
             await self._sleep(UNAUTHORIZED_DELAY_S)
-        return Reply(status, _to_json(response))
+        is_authorized = context.is_authorized
+        return Reply(status, _to_json(response), is_authorized=is_authorized)
 
     async def answer_get(self, query: str, client: str) -> Reply:
         """Answer a GET with ``method``, ``id``, ``params`` and ``jsoncallback``.
@@ -243,6 +248,7 @@ class Dispatcher:
         if is_search or not hmac.compare_digest(given, self._secret):
             context.wrong_tokens.add(token)
             raise Unauthorized
+        context.is_authorized = True
         return params
 
 

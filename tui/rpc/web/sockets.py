@@ -41,8 +41,10 @@ class _Peer:
         self._wake = asyncio.Event()
         self._moved_at_s = 0.0
         """When a message was sent last, or the first one was put."""
-        self.stuck = asyncio.Event()
-        """Set when the client reads too slowly."""
+        self.is_authorized = False
+        """Whether the client has sent the right secret."""
+        self._is_cut = asyncio.Event()
+        self._reason = ""
 
     def put(self, text: str, sent: asyncio.Future[None] | None = None) -> None:
         """Send a message as soon as the client reads; resolve ``sent`` then."""
@@ -51,10 +53,20 @@ class _Peer:
             self._moved_at_s = now_s
         count, still_s = len(self._waiting), now_s - self._moved_at_s
         if count >= MAX_BURST or (count >= MAX_WAITING and still_s >= STALL_S):
-            self.stuck.set()
+            self.cut("it does not read its WebSocket")
             return
         self._waiting.append((text, sent))
         self._wake.set()
+
+    def cut(self, reason: str) -> None:
+        """End the connection."""
+        self._reason = reason
+        self._is_cut.set()
+
+    async def until_cut(self) -> str:
+        """Return the reason once the connection has to end."""
+        await self._is_cut.wait()
+        return self._reason
 
     async def write(self) -> None:
         """Send what is put, until the client has gone."""
@@ -89,7 +101,8 @@ class Sockets:
         """
         self._dispatcher = dispatcher
         self._on_refused = on_refused
-        self._peers: set[_Peer] = set()
+        self._peers: dict[_Peer, None] = {}
+        """In the order in which they came."""
 
     def __len__(self) -> int:
         return len(self._peers)
@@ -104,25 +117,42 @@ class Sockets:
     async def serve(self, socket: WebSocket) -> None:
         """Serve one client until it leaves."""
         client = client_of(socket.scope)
-        if len(self._peers) >= MAX_SOCKETS:
-            self._on_refused(client, f"more than {MAX_SOCKETS} WebSockets are open")
+        if len(self._peers) >= MAX_SOCKETS and not self._make_room():
+            self._on_refused(client, _too_many())
             await socket.close(_TRY_LATER)
             return
-        await socket.accept()
         peer = _Peer(socket)
-        self._peers.add(peer)
+        self._peers[peer] = None
+        try:
+            await socket.accept()
+            await self._talk(peer, client)
+        finally:
+            self._peers.pop(peer, None)
+
+    def _make_room(self) -> bool:
+        """Cut off the oldest client that has sent no right secret, if there is one.
+
+        Otherwise anybody on this machine could keep all others out.
+        """
+        oldest = next((peer for peer in self._peers if not peer.is_authorized), None)
+        if oldest is None:
+            return False
+        oldest.cut(_too_many())
+        del self._peers[oldest]
+        return True
+
+    async def _talk(self, peer: _Peer, client: str) -> None:
         reading = asyncio.create_task(self._read(peer, client))
         writing = asyncio.create_task(peer.write())
-        stuck = asyncio.create_task(peer.stuck.wait())
-        tasks = (reading, writing, stuck)
+        cutting = asyncio.create_task(peer.until_cut())
+        tasks = (reading, writing, cutting)
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            if stuck.done():
-                self._on_refused(client, "it does not read its WebSocket")
+            if cutting.done():
+                self._on_refused(client, cutting.result())
                 # Closed cleanly, it would wait for what the client does not read.
-                socket.state.abort()
+                peer.socket.state.abort()
         finally:
-            self._peers.discard(peer)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -135,7 +165,12 @@ class Sockets:
             # aria2 takes binary frames as text, too.
             body = message.get("text") or message.get("bytes") or b""
             reply = await self._dispatcher.answer(body, client)
+            peer.is_authorized |= reply.is_authorized
             # Replies can be large: no further one before the client has taken this one.
             sent = asyncio.get_running_loop().create_future()
             peer.put(reply.text, sent)
             await sent
+
+
+def _too_many() -> str:
+    return f"more than {MAX_SOCKETS} WebSockets are open"
