@@ -474,6 +474,19 @@ async def drain(socket):
         pass
 
 
+async def test_a_message_that_is_too_large_ends_the_websocket_and_is_logged(
+    rpc, refused
+):
+    async with rpc.socket() as socket:
+        await until(lambda: len(rpc.server.sockets) == 1)
+        await socket.send(" " * ((2 << 20) + 1))
+        with pytest.raises(ConnectionClosed) as caught:
+            await socket.recv()
+        assert caught.value.rcvd.code == 1009
+    await until(lambda: len(rpc.server.sockets) == 0)
+    assert refused() == [(1, "the message is larger than 2 MiB")]
+
+
 async def test_too_many_websockets_are_turned_away(rpc, refused, monkeypatch):
     monkeypatch.setattr(sockets_module, "MAX_SOCKETS", 1)
     call = {"id": 1, "method": "aria2.getVersion", "params": [TOKEN]}

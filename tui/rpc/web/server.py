@@ -29,7 +29,7 @@ from tui.rpc.methods import Methods
 from tui.rpc.refusals import RefusalLog
 from tui.rpc.web.app import build_app
 from tui.rpc.web.dashboard import BrowserDashboard
-from tui.rpc.web.sockets import Sockets
+from tui.rpc.web.sockets import MAX_MESSAGE, Sockets
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -194,7 +194,7 @@ class RpcServer:
             server_header=False,
             date_header=False,
             proxy_headers=False,
-            ws_max_size=2 << 20,
+            ws_max_size=MAX_MESSAGE,
             ws_per_message_deflate=False,
             ws_ping_interval=PING_S,
             ws_ping_timeout=PING_S,

@@ -28,7 +28,9 @@ STALL_S = 10.0
 """
 _SLICE = 100
 """Messages sent per loop iteration: 3 ms."""
-_TRY_LATER = 1013
+MAX_MESSAGE = 2 << 20
+"""Bytes of a message; as of a request over HTTP."""
+_TOO_BIG, _TRY_LATER = 1009, 1013
 
 
 class _Peer:
@@ -161,6 +163,9 @@ class Sockets:
         while True:
             message = await peer.socket.receive()
             if message["type"] == "websocket.disconnect":
+                if message.get("code") == _TOO_BIG:
+                    reason = f"the message is larger than {MAX_MESSAGE >> 20} MiB"
+                    self._on_refused(client, reason)
                 return
             # aria2 takes binary frames as text, too.
             body = message.get("text") or message.get("bytes") or b""
