@@ -17,6 +17,13 @@ def lines_of(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
+async def test_a_clash_of_typed_urls_names_the_url(tmp_path):
+    urls = ("http://me:hush@a.test/x.iso", "http://b.test/x.iso")
+    ended = await fetchtui("-n", *urls, cwd=tmp_path)
+    clash = "name clash: http://a.test/x.iso is also saved as x.iso"
+    assert clash in lines_of(ended.out)
+
+
 async def test_dry_run_lists_names_folders_and_clashes_offline(server, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "b.pdf").write_bytes(b"x" * 2000)

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.cloud.s3 import S3Server
 from tests.support.command import fetchtui
 from tests.support.until import until
 from tui.cloud import record, upload
@@ -497,3 +498,41 @@ async def test_a_dry_run_names_the_object_store(tmp_path):
     ended = await fetchtui(*arguments, cwd=tmp_path, env=env)
     assert ended.status == 0, ended.err
     assert "Output directory: s3://bucket/a/b\n" in ended.out
+
+
+async def test_folders_below_a_prefix_are_kept_and_marks_of_folders_left_out(tmp_path):
+    pytest.importorskip("obstore")
+    bodies = {
+        "pre/": b"",  # as the S3 console marks folders
+        "pre/a/": b"",
+        "pre/a/x": b"one",
+        "pre/b/.c/x": b"two",
+        "pre/none": b"",
+        "pre/gone/": b"",
+        "prefix": b"other",
+    }
+    with S3Server() as s3:
+        for key, body in bodies.items():
+            s3.put(key, body)
+        env = {
+            "AWS_ENDPOINT_URL": s3.endpoint,
+            "AWS_ACCESS_KEY_ID": "a",
+            "AWS_SECRET_ACCESS_KEY": "b",
+            "XDG_STATE_HOME": str(tmp_path / "state"),
+        }
+        arguments = ("--headless", "-o", "out", "s3://bucket/pre/")
+        ended = await fetchtui(*arguments, cwd=tmp_path, env=env)
+        assert ended.status == 0, ended.err
+        arguments = ("--headless", "-o", "one", "s3://bucket/pre/a/x")
+        assert (await fetchtui(*arguments, cwd=tmp_path, env=env)).status == 0
+    found = {
+        str(path.relative_to(tmp_path)): path.read_bytes()
+        for path in tmp_path.rglob("*")
+        if path.is_file() and "state" not in path.parts
+    }
+    assert found == {
+        "out/a/x": b"one",
+        "out/b/c/x": b"two",
+        "out/none": b"",
+        "one/x": b"one",
+    }

@@ -106,16 +106,19 @@ def run_command(line: CommandLine) -> int:
         print_settings(resolved)
     if line.links is not None:
         settings = prompt_for_passwords(settings, line.sources)
-    address = None
+    address = signed = None
     names = (*line.sources, str(settings.output_dir))
     if any(name.lower().startswith(_STORES) for name in names):
         from tui.cli.object_store import destination_of, sign_sources, with_staging
 
-        line = line._replace(sources=sign_sources(line.sources))
+        signed = sign_sources(line.sources)
+        line = line._replace(sources=signed.sources)
         address = destination_of(settings)
         if address is not None:
             settings = with_staging(line, settings, address)
     requests = _load_requests(line, settings)
+    if signed is not None and line.output is None:
+        requests = signed.with_folders(requests)
     urls = (url for request in requests for url in request.mirrors)
     if line.is_dry:
         from tui.cli.commands.dry_run import dry_run

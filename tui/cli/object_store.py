@@ -12,7 +12,7 @@ import hashlib
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import click
 
@@ -168,49 +168,76 @@ def end_process(status: int) -> NoReturn:
     os._exit(status)
 
 
-def sign_sources(sources: Sequence[str]) -> tuple[str, ...]:
+class SignedSources(NamedTuple):
+    """Sources, in which those in object stores are signed URLs."""
+
+    sources: tuple[str, ...]
+    folders: dict[str, str]
+    """URL -> folder of the object below the prefix that was asked for."""
+
+    def with_folders(self, requests: list[DownloadRequest]) -> list[DownloadRequest]:
+        """Return the requests with the folders that their objects have in the store."""
+        if not self.folders:
+            return requests
+        return [
+            request._replace(directory=self.folders[request.url])
+            if request.url in self.folders
+            else request
+            for request in requests
+        ]
+
+
+def sign_sources(sources: Sequence[str]) -> SignedSources:
     """Replace ``s3://`` sources by signed https URLs, and prefixes by their objects.
 
     Raises:
         UsageError: a source cannot be listed or signed.
     """
-    if not any(is_address(source) for source in sources):
-        return tuple(sources)
     signed: list[str] = []
+    folders: dict[str, str] = {}
     for source in sources:
         if not is_address(source):
             signed.append(source)
             continue
         try:
-            signed += _sign(source)
+            found = _sign(source)
         except (CloudError, ValueError) as error:
             raise click.UsageError(f"{sanitize(source, 200)}: {error}") from None
-    return tuple(signed)
+        signed += found
+        folders |= {url: folder for url, folder in found.items() if folder}
+    return SignedSources(tuple(signed), folders)
 
 
-def _sign(source: str) -> list[str]:
+def _sign(source: str) -> dict[str, str]:
+    """Return the signed URLs of a source, each with its folder below the prefix."""
     from datetime import timedelta
 
-    from tui.cloud.store import explained, open_store
+    from tui.cloud.store import explained, object_keys, open_store
 
     address = parse_address(source)
     store = open_store(address)
     try:
         import obstore
 
-        keys = [address.prefix]
-        if not address.prefix or source.endswith("/"):
-            prefix = f"{address.prefix}/" if address.prefix else None
-            keys = [
-                entry["path"]
-                for batch in obstore.list(store, prefix=prefix)
-                for entry in batch
-            ]
+        if address.prefix and not source.endswith("/"):
+            keys, below = [address.prefix], [""]
+        else:
+            prefix = f"{address.prefix}/" if address.prefix else ""
+            keys = object_keys(store, prefix)
             if not keys:
                 raise CloudError("no objects below this prefix")
+            below = [key.removeprefix(prefix) for key in keys]
         urls = obstore.sign(store, "GET", keys, timedelta(seconds=SIGNED_S))
     except CloudError:
         raise
     except Exception as error:
         raise explained(error, address) from None
-    return list(urls)
+    return dict(zip(urls, map(_folder_of, below), strict=True))
+
+
+def _folder_of(key: str) -> str:
+    """Return the folder of a key; parts that would not be safe as names are changed."""
+    from tui.net.filename import safe_name
+
+    parts = key.split("/")[:-1]
+    return "/".join(safe_name(part) or "_" for part in parts if part)

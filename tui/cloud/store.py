@@ -10,6 +10,8 @@ from __future__ import annotations
 import configparser
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +46,8 @@ _RESPONSE = re.compile(r"Server returned non-2xx status code: (\d{3})\b")
 _CODE = re.compile(r"<Code>(\w{1,100})</Code>")
 # Where a machine in a cloud asks for the credentials of its role.
 _ROLE_CREDENTIALS = re.compile(r"performing [A-Z]+ https?://169\.254\.169\.254[:/]")
+_HEADS = 16
+"""Requests at a time for objects that may be marks of folders."""
 _RETRIES = 3
 _RETRY_S = 60
 _TIMEOUT = "300s"
@@ -148,6 +152,35 @@ def _client_options() -> dict[str, Any]:
     sending a part over a slow line.
     """
     return {"allow_http": True, "timeout": _TIMEOUT, "connect_timeout": "10s"}
+
+
+def object_keys(store: Any, prefix: str) -> list[str]:
+    """Return the keys of all objects below a prefix.
+
+    Consoles mark a folder with an empty object whose key ends in a slash. obstore lists
+    it without the slash, under a key that does not exist.
+
+    Args:
+        store: from ``open_store``.
+        prefix: ends in a slash, or is "" for the whole bucket.
+    """
+    import obstore
+
+    found = [entry for batch in obstore.list(store, prefix=prefix) for entry in batch]
+    empty = [entry["path"] for entry in found if not entry["size"]]
+    with ThreadPoolExecutor(_HEADS) as pool:
+        exists = dict(zip(empty, pool.map(partial(_exists, store), empty), strict=True))
+    return [entry["path"] for entry in found if exists.get(entry["path"], True)]
+
+
+def _exists(store: Any, key: str) -> bool:
+    import obstore
+
+    try:
+        obstore.head(store, key)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def explained(error: Exception, address: Address) -> CloudError:

@@ -24,6 +24,7 @@ from tui.net.filename import name_from_url, safe_name
 from tui.net.request import GetRequest
 from tui.net.resource import RangeNotSatisfiable, read_resource_info
 from tui.net.session import HttpSession
+from tui.sources.load import COMMAND_LINE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -176,7 +177,8 @@ def plan_downloads(
             plan.is_clash = True
             plan.note = f"name clash: {taken[first]} is also saved as {sanitize(name)}"
             key = (directory, fold(plan.name))
-        taken[key] = sanitize(request.source) or display_url(request.url)
+        is_typed = request.source in ("", COMMAND_LINE)
+        taken[key] = display_url(request.url) if is_typed else sanitize(request.source)
         if not plan.is_clash:
             plan.note = _describe_existing(settings, plan)
         plans.append(plan)
