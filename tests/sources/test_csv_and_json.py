@@ -157,6 +157,18 @@ def test_unknown_fields_are_noted_once():
         (".json", '["ftp://a/"]', "list:1: unsupported scheme"),
         (".json", '[{"out": "x"}]', "list:1: url is missing"),
         (".json", '[{"url": 7}]', "list:1: url must be text"),
+        (".json", '[{"url": "http://a/", "md5": 7}]', "list:1: md5 must be text"),
+        (
+            ".json",
+            '[{"url": "http://a/", "size": 1.5}]',
+            "list:1: size must be a whole",
+        ),
+        (
+            ".json",
+            '[{"url": "http://a/", "size": true}]',
+            "list:1: size must be a whole",
+        ),
+        (".csv", "url,size\nhttp://a/,1.5\n", "list:2: size must be a whole number"),
         (".json", '[{"url": "http://a/", "header": {"X": 1}}]', "list:1: header must"),
         (".json", '[{"url": "http://a/", "out": "\\ud800"}]', "list:1: out= contains"),
         (".json", "[" * 100_000, "list:1: nested too deeply"),
@@ -172,6 +184,24 @@ def test_error_has_its_line(suffix, data, complaint):
     _, errors = parse(data, suffix)
     assert len(errors) == 1
     assert errors[0].startswith(complaint)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "data"),
+    [
+        (".csv", "url,size\nhttp://a/1,5.0\nhttp://a/2,\n"),
+        (".json", '["http://a/2", {"url": "http://a/1", "size": 5.0}]'),
+        (".jsonl", '{"url": "http://a/1", "size": 5e0}\n{"url": "http://a/2"}\n'),
+        (
+            ".json",
+            '[{"url": "http://a/1", "size": 5}, {"url": "http://a/2", "size": NaN}]',
+        ),
+    ],
+)
+def test_whole_numbers_that_became_floats_are_sizes(suffix, data):
+    requests, errors = parse(data, suffix)
+    assert errors == []
+    assert {r.url: r.size for r in requests} == {"http://a/1": 5, "http://a/2": None}
 
 
 def test_valid_entries_around_an_error_are_read():

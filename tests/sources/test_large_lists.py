@@ -189,7 +189,11 @@ def test_columns_can_be_chosen(tmp_path, kind):
 
 def test_a_binary_digest_is_accepted(tmp_path):
     path = tmp_path / "list.parquet"
-    write_table(path, {"url": ["http://a/1"], "hash": [b"\xab" * 32]}, "parquet")
+    digest = b"\xab" * 32
+    write_table(path, {"url": ["http://a/1"], "sha256": [digest]}, "parquet")
+    requests, _ = load_sources([str(path)], None)
+    assert str(requests[0].checksum) == f"sha256={'ab' * 32}"
+    write_table(path, {"url": ["http://a/1"], "hash": [digest]}, "parquet")
     requests, _ = load_sources([str(path)], None, columns=Columns(checksum="hash"))
     assert str(requests[0].checksum) == f"sha256={SHA}"
 

@@ -6,6 +6,7 @@ The names are those of the plain list: ``url``, ``out``, ``dir``, ``checksum`` a
 
 from __future__ import annotations
 
+from math import isnan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tui.core.request import (
@@ -164,18 +165,27 @@ def _checksum(fields: Mapping[str, Any]) -> Checksum | None:
             text = f"{_DIGEST_KINDS[len(text)]}={text}"
     if not text:
         for field in _DIGESTS:
-            if digest := _text(field, fields.get(field)):
-                text = f"{field.removeprefix('digest ')}={digest}"
+            kind = field.removeprefix("digest ")
+            found = fields.get(field)
+            digest = _text(kind, found.hex() if isinstance(found, bytes) else found)
+            if digest:
+                text = f"{kind}={digest}"
                 break
     return Checksum.parse(text) if text else None
 
 
 def _size(value: Any) -> int | None:
+    # A column of numbers in which some are missing consists of floats, also in text
+    # that was made from it, and the missing ones are NaN.
+    if isinstance(value, float):
+        if isnan(value):
+            return None
+        value = int(value) if value.is_integer() else value
     if value is None or value == "":
         return None
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError("size must be a whole number of bytes")
-    return parse_size("size", str(value))
+    return parse_size("size", str(value).strip().removesuffix(".0"))
 
 
 def _text(field: str, value: Any) -> str:
