@@ -197,6 +197,17 @@ def test_secrets_are_not_stored_and_are_listed_as_withheld(journal):
         assert b"hunter2" not in data
 
 
+def test_the_login_of_a_line_of_a_list_is_not_stored(journal):
+    url = "https://user:secret@example.org/a"
+    request = DownloadRequest((url,), source="list.txt:3")
+    journal.write([BLANK._replace(request=request, url=url)], [], {})
+    (loaded,) = reopened(journal)
+    assert loaded.request.mirrors == ("https://example.org/a",)
+    assert loaded.withheld == ("login",)
+    for path in journal.path.parent.iterdir():
+        assert b"secret" not in path.read_bytes()
+
+
 def test_credentials_in_a_later_url_are_withheld(journal):
     changed = entry(1, url="https://me:secret@example.org/new")
     journal.write([entry(1)], [changed], {})

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import hashlib
 import os
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +15,7 @@ from tui.core.clock import SystemClock
 from tui.core.errors import FetchError, IntegrityError, LocalError, PermanentError
 from tui.core.segment import RangeSet
 from tui.disk import part_file, platform
+from tui.disk import writer as writer_module
 from tui.disk.errors import ChangedOnDiskError
 from tui.disk.resume_record import (
     ExistingFiles,
@@ -470,6 +472,33 @@ async def test_finishing_right_after_a_checkpoint_removes_the_record(
         writer.finish(part, "x", overwrite=False),
     )
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
+
+
+async def test_a_rename_waits_for_a_checkpoint_that_is_being_saved(
+    tmp_path, folder, event, monkeypatch
+):
+    """Its record would otherwise stay beside the finished file."""
+    writer = DiskWriter(writers=4, in_flight_limit=99, fsync=True, clock=SystemClock())
+    real, begun = part_file.save_checkpoint, threading.Event()
+
+    def save(*args):
+        begun.set()
+        event.wait(30)
+        real(*args)
+
+    monkeypatch.setattr(writer_module, "save_checkpoint", save)
+    part = await writer.open_part(folder, "x", size=3)
+    await writer.write(part, 0, [b"abc"], 3)
+    saving = asyncio.create_task(writer.checkpoint(part, record(3)))
+    await asyncio.to_thread(begun.wait, 30)
+    finishing = asyncio.create_task(writer.finish(part, "x", overwrite=False))
+    await asyncio.sleep(0)  # it is handed over
+    await writer.run("look", "x", lambda: None)  # another thread is free
+    assert not exists(tmp_path / "x")
+    event.set()
+    await asyncio.gather(saving, finishing)
+    assert [p.name for p in tmp_path.iterdir()] == ["x"]
+    await writer.close()
 
 
 async def test_a_failed_checkpoint_is_reported(tmp_path, writer, folder, monkeypatch):

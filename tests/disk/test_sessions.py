@@ -119,6 +119,17 @@ def test_a_session_with_another_output_dir_is_skipped_untouched(sessions):
     again.journal.close()
 
 
+def test_a_session_in_use_does_not_hide_an_older_one_of_the_directory(sessions):
+    wanted = left(sessions, 10, "/data")
+    other = sessions.begin()
+    other.write([entry(0)], [], {"output_dir": "/other"})
+    last = sessions.last("/data")
+    assert last.journal is not None
+    assert (last.journal.path, last.notice) == (wanted, None)
+    last.journal.close()
+    other.close()
+
+
 def test_an_empty_session_does_not_hide_the_previous_one(sessions):
     path = left(sessions, 10)
     empty = sessions.begin()

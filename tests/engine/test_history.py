@@ -10,6 +10,7 @@ import pytest
 from tests.engine.test_session import HOST, asked, put, rows, running, settings, state
 from tests.support.until import until
 from tui.core.download import DownloadState
+from tui.core.errors import LocalError
 from tui.core.listing.history import SessionSummary
 from tui.core.settings import Settings
 from tui.disk.state.journal import Journal
@@ -95,6 +96,20 @@ async def test_sessions_and_finished_downloads_are_cleared(older, settings):
     assert await history.load() == ((), ())
     assert not older.exists()
     await session.close()
+
+
+async def test_a_damaged_session_is_cleared_and_the_current_one_is_not(older, settings):
+    session = begin_session(settings, "")
+    async with running(session) as engine:
+        engine.pause_all()
+        engine.add(asked("x"))
+        assert await session.flush() == ""
+        current = session.journal_path
+        older.write_bytes(b"this is no database at all" * 100)
+        assert await SavedHistory(session).forget([older.name, current.name]) == 1
+        assert (older.exists(), current.exists()) == (False, True)
+        with pytest.raises(LocalError):  # it is still locked
+            Journal(current).open()
 
 
 async def test_a_flush_waits_for_a_write_that_begins_as_the_last_one_ends(settings):

@@ -101,6 +101,15 @@ def test_cancelled_entries_are_skipped_and_requeued_ones_are_taken_once() -> Non
     assert drain(queue) == [0, 2]
 
 
+def test_behind_a_cancelled_one_the_order_is_still_that_of_all_origins() -> None:
+    queue = DownloadQueue(0)
+    made = [download(n, f"http://{origin}") for n, origin in enumerate("abba")]
+    for each in made:
+        queue.push(each)
+    made[0].state = DownloadState.CANCELLED
+    assert drain(queue) == [1, 2, 3]
+
+
 def test_a_blocked_origin_starts_nothing_and_others_do() -> None:
     queue = DownloadQueue(0)
     for number, origin in enumerate(["a", "b", "a"]):
@@ -215,6 +224,8 @@ def test_the_cap_of_one_origin_wins_over_that_of_all_and_forgets_refusals() -> N
     assert queue.cap_from(state) == "set"
     refuse(queue, 0, is_certain=True)
     assert (queue.cap(state), queue.cap_from(state)) == (2, "learned")
+    queue.set_cap("http://a", 4)
+    assert (queue.cap(state), queue.cap_from(state)) == (4, "set")
     queue.set_cap("http://a", 0)
     assert (queue.cap(state), queue.cap_from(state)) == (2, "per host")
 

@@ -764,6 +764,21 @@ WRONG_VALUES = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("stored", "name"),
+    [("../evil", "evil"), (".hidden", "hidden"), ("a.part", "a.part_"), ("..", "a")],
+)
+async def test_names_in_a_journal_are_made_safe(state, settings, stored, name):
+    async with running(begin_session(settings, "")) as first:
+        first.pause_all()
+        first.add(asked("a"))
+    (path,) = state.glob("*.session")
+    spoil(path, f"UPDATE downloads SET name = '{stored}'")
+    async with running(last_session(settings, ())) as second:
+        second.pause_all()
+        assert [row.name for row in rows(second)] == [name]
+
+
 async def test_a_rate_limit_that_nobody_can_set_is_brought_into_range(state, settings):
     async with running(begin_session(settings, "")) as first:
         first.pause_all()

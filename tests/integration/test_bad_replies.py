@@ -258,6 +258,21 @@ async def test_a_login_page_instead_of_the_rest_costs_no_bytes(
     assert asked[0] > 1_000_000
 
 
+@pytest.mark.parametrize("name", ["x.html", "x.php", "x"])
+async def test_a_page_that_has_changed_is_no_login(
+    server: ScriptedServer, start: Start, tmp_path: Path, name: str
+) -> None:
+    page = {"Content-Type": "text/html"}
+    new = Pattern(2_500_000, seed=99)
+    cut = ResponseScript(BIG, etag='"1"', headers=page, cut_after=2_000_000)
+    script = ResponseScript(new, etag='"2"', headers=page, first=[cut])
+    async with start(segments=1, retries=2) as engine:
+        engine.add([request_for(server.add(f"/{name}", script))])
+        await engine.wait_idle()
+        assert engine.rows([0])[0].state is S.DONE, engine.rows([0])[0].error
+    assert digest(tmp_path / "out" / name) == new.sha256()
+
+
 # -- continuing ------------------------------------------------------------------------
 
 
@@ -633,6 +648,22 @@ async def test_an_old_date_proves_it_where_the_etag_is_weak(
     assert row.state is S.DONE
     assert digest(tmp_path / "out/x.bin") == BIG.sha256()
     assert server.requests[1].headers["if-range"] == OLD_DATE
+
+
+async def test_a_date_that_proved_it_once_proves_it_again(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    """Only the first response says how old the file is."""
+    first = [
+        ResponseScript(BIG, last_modified=OLD_DATE, headers=DATED, cut_after=1_000_000),
+        ResponseScript(BIG, last_modified=OLD_DATE, cut_after=1_000_000),
+    ]
+    script = ResponseScript(BIG, last_modified=OLD_DATE, first=first)
+    row = await fetch(start, server, script, segments=1, retries=2)
+    assert row.state is S.DONE, row.error
+    assert digest(tmp_path / "out/x.bin") == BIG.sha256()
+    starts = [seen.range and seen.range[0] for seen in server.requests]
+    assert starts == [None, 1_000_000, 2_000_000]
 
 
 async def test_ranges_of_two_files_with_the_same_date_are_not_joined(

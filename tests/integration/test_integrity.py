@@ -118,6 +118,7 @@ async def test_bytes_that_contradict_the_headers_are_kept_under_another_name(
         assert sha(wrong).digest in row.error
         assert "from the server's headers" in row.error
         assert row.error.endswith("the bytes are kept as f.bin.bad")
+        assert row.received == engine.snapshot().received == 0
     assert names(tmp_path / "out") == ["f.bin.bad"]
     assert (tmp_path / "out/f.bin.bad").read_bytes() == wrong
 

@@ -106,11 +106,12 @@ async def test_a_damaged_record_ends_under_the_name(
     assert names(tmp_path / "out") == ["x.bin"]
 
 
+@pytest.mark.parametrize("rest", ["", " " * (2 << 20)], ids=["short", "long"])
 async def test_files_of_another_program_are_left_alone(
-    server: ScriptedServer, start: Start, out: Path
+    server: ScriptedServer, start: Start, out: Path, rest: str
 ) -> None:
     (out / "x.part").write_bytes(b"another program's bytes")
-    (out / "x.part.json").write_text('{"of": "another program"}')
+    (out / "x.part.json").write_text('{"of": "another program"' + rest + "}")
     row = await fetch(start, server.add("/x", ResponseScript(BIG, etag='"1"')))
     assert (row.state, row.name) == (S.DONE, "x (1)")
     assert names(out) == ["x (1)", "x.part", "x.part.json"]

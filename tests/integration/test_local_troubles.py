@@ -81,6 +81,23 @@ async def test_a_full_disk_pauses_the_queue_and_free_space_resumes_it(
     assert digest(disk.path / "small") == small.sha256()
 
 
+async def test_an_exceeded_quota_pauses_the_queue_as_a_full_disk_does(
+    server: ScriptedServer, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_args: object, **_options: object) -> bool:
+        raise OSError(errno.EDQUOT, "quota")
+
+    monkeypatch.setattr(platform, "preallocate", refuse)
+    urls = [server.add(f"/{n}", ResponseScript(LARGE, etag='"1"')) for n in "ab"]
+    async with start(concurrency=1) as engine:
+        engine.add([request_for(url) for url in urls])
+        await engine.wait_idle()
+        assert [row.state for row in engine.rows([0, 1])] == [S.FAILED, S.QUEUED]
+        reason = engine.snapshot().pause_reason
+        assert reason.kind is ErrorKind.DISK_FULL
+        assert "quota" in reason.detail
+
+
 async def test_a_full_disk_is_no_reason_to_ask_another_mirror(
     server: ScriptedServer, start: Start, disk: SmallDisk
 ) -> None:

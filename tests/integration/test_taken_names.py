@@ -99,6 +99,7 @@ async def test_a_file_that_appeared_during_the_run_counts(
         await engine.wait_idle()
         assert engine.rows([1])[0].error_kind == ErrorKind.FILE_EXISTS
     assert (tmp_path / "out/one").read_bytes() == b"mine"
+    assert server.requests_for("/one") == []
 
 
 async def test_a_newer_file_that_appeared_during_the_run_is_kept(

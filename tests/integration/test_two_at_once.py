@@ -302,6 +302,19 @@ async def test_files_that_take_the_next_names_as_well_cost_no_bytes(
     assert names(out) == ["x", "x (1)", "x (2)", "x (3)"]
 
 
+async def test_a_small_file_whose_name_is_taken_meanwhile_has_not_failed(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    script = ResponseScript(
+        SMALL, answer=lambda _: (out / "x").write_bytes(b"mine") and None
+    )
+    (row,) = await fetch(start, server.add("/x", script), retries=0)
+    assert (row.state, row.name, row.attempt) == (S.DONE, "x (1)", 1)
+    assert (out / "x").read_bytes() == b"mine"
+    assert names(out) == ["x", "x (1)"]
+
+
 async def test_a_rename_to_another_name_that_fails_costs_no_bytes(
     server: ScriptedServer,
     start: Start,
@@ -368,6 +381,20 @@ async def test_part_files_of_one_name_are_continued_in_any_order(
     assert digest(tmp_path / "out/x") == BIG.sha256()
     assert digest(tmp_path / "out/x (1)") == OTHER.sha256()
     assert names(tmp_path / "out") == ["x", "x (1)"]
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+async def test_a_file_that_another_process_writes_is_looked_at_again(
+    server: ScriptedServer, start: Start, tmp_path: Path, retries: int
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    with (out / "x.part").open("wb") as part:
+        assert platform.lock(part.fileno())
+        url = server.add("/x", ResponseScript(BIG, etag='"1"'))
+        (row,) = await fetch(start, url, retries=retries)
+    assert (row.state, row.error_kind) == (S.FAILED, ErrorKind.IN_USE)
+    assert row.attempt == 1 + retries
 
 
 async def test_a_numbered_part_file_that_was_in_use_is_continued_by_a_retry(

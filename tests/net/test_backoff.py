@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,6 +76,14 @@ def test_any_retry_after_gives_a_wait_or_nothing(value: str) -> None:
 def test_any_text_is_a_date_or_none(value: str) -> None:
     at = parse_http_date(value)
     assert at is None or isinstance(at, float)
+
+
+def test_a_date_without_a_zone_is_not_that_of_this_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    assert parse_http_date("Sun Nov  6 08:49:37 1994") == NOW
 
 
 def test_the_three_date_forms_are_equal() -> None:

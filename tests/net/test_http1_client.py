@@ -136,6 +136,8 @@ CHUNKED = "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"
         f"HTTP/1.1 200 OK\r\nConnection: x-other, Close\r\n{ONE_BYTE}",
         f"HTTP/1.0 200 OK\r\n{ONE_BYTE}",
         f"HTTP/1.0 200 OK\r\nConnection: x-other\r\n{ONE_BYTE}",
+        # Servers and proxies may disagree about where it ends.
+        f"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n{CHUNKED}",
         # Bytes that would be taken for the next response.
         f"HTTP/1.1 200 OK\r\n{ONE_BYTE}HTTP/1.1 200 OK\r\n{ONE_BYTE}",
         f"HTTP/1.1 200 OK\r\n{CHUNKED}HTTP/1.1 200 OK\r\n{ONE_BYTE}",

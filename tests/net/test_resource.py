@@ -149,6 +149,7 @@ def test_a_shorter_range_and_an_unknown_total_are_accepted() -> None:
         "bytes 101-199/1000",
         "bytes 100-200/1000",
         "bytes 199-100/1000",
+        "bytes 100-98/1000",
         "bytes 100-199/150",
         "bytes 100-199",
         "bytes 100-/1000",
