@@ -31,6 +31,9 @@ LONG = "c" * 128
         (f"SHA2-256(big.iso)= {A}", "big.iso", A),
         (A, "", A),
         (f"  {A}  ", "", A),
+        (f"{A}  -", "", A),
+        (f"{A} *-", "", A),
+        (f"{A}  ./-", "-", A),
     ],
 )
 def test_every_format_of_a_line_is_parsed(line, name, digest):

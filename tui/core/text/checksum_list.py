@@ -106,6 +106,9 @@ def parse_checksum_line(line: str, untagged: str = "") -> tuple[str, Checksum] |
         kind = (gpg[1] or _KINDS.get(len(digest), "")).lower()
     elif gnu is not None:
         escape, digest, name = gnu[1], gnu[2], gnu[3] or ""
+        if name == "-":
+            # "sha256sum < NAME" has read standard input.
+            name = ""
         kind = untagged or _KINDS.get(len(digest), "")
     else:
         bsd = _BSD.fullmatch(line)

@@ -138,8 +138,7 @@ class _Digests:
         entry = parse_checksum_line(line, self._untagged)
         if entry is not None:
             path, checksum = entry
-            if path in ("", "-"):
-                # "sha256sum < NAME > NAME.sha256" writes a dash.
+            if not path:
                 path = _SUFFIX.sub("", self._name)
                 if path == self._name:
                     raise ValueError("the digest has no file name")
