@@ -23,8 +23,8 @@ def names(kind: type) -> set[str]:
 
 def test_every_field_of_settings_has_an_option():
     fields = {option.field.partition(".")[0] for option in OPTIONS} - {""}
-    # Where the file goes decides it: nothing is kept of one that is meant for a pipe.
-    assert fields | {"keeps_corrupt"} == names(Settings)
+    # Nothing is kept of a file that is meant for a pipe, and manifests have ETags.
+    assert fields | {"keeps_corrupt", "keeps_etags"} == names(Settings)
 
 
 def test_every_field_of_hooks_has_an_option():

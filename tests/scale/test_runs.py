@@ -72,6 +72,9 @@ async def test_a_run_in_this_process(tmp_path, hosts):
     assert ended.status == 0, ended.err
     assert "200 done, 0 failed · " in ended.err
     check_files(tmp_path, urls)
+    for row in rows_of(tmp_path):
+        path = "/" + row.url.split("/", 3)[3]
+        assert row.etag == f'"{hashlib.md5(path.encode()).hexdigest()}"'
     assert max(hosts.highest.values()) <= 2
     # The same command again asks no server.
     before = hosts.requests.total()

@@ -267,6 +267,8 @@ class Settings(NamedTuple):
     """File for a line per event, with secrets masked."""
     keeps_corrupt: bool = True
     """Keep a file with a wrong checksum as ``NAME.bad``; false for output to stdout."""
+    keeps_etags: bool = False
+    """Remember the ETag of each download, for manifests."""
 
     def __repr__(self) -> str:
         """Leave out what may have secrets: all headers, and the rules for hosts."""

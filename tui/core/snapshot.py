@@ -133,6 +133,9 @@ class DetailSnapshot(NamedTuple):
     modified_at: float | None = None
     """Wall time from Last-Modified; ``None`` while unknown, and unless
     ``Settings.server_time`` is set."""
+    etag: str = ""
+    """Of the last response; "" without one, and unless ``Settings.keeps_etags`` is
+    set."""
     diagnosis: Diagnosis = NO_DIAGNOSIS
     """What limits it now, or what it waits for."""
     asked: tuple[tuple[str, str], ...] = ()

@@ -86,8 +86,8 @@ class DownloadRegistry:
 
     Jobs are dropped when their download is done. What outlives a job, because the
     details still show it, is kept here too and is bounded: the last failed attempts of
-    each download, the last transfer summaries of the run, and one time for each file
-    if files get the server's time.
+    each download, the last transfer summaries of the run, and one time or ETag for each
+    file if the settings ask for it.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -109,6 +109,8 @@ class DownloadRegistry:
         """Failed attempts, at most ``ATTEMPTS_KEPT`` per download."""
         self.modified_at: dict[DownloadId, float] = {}
         """Last-Modified of each file as wall time, if files get the server's time."""
+        self.etags: dict[DownloadId, str] = {}
+        """The ETag of each last response, with ``Settings.keeps_etags``."""
         self._summaries: dict[DownloadId, TransferSummary] = {}
         self.counts = [0] * len(DownloadState)
         """Downloads by state."""

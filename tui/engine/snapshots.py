@@ -188,6 +188,7 @@ class SnapshotBuilder:
             ),
             rate_limit=limiter.rate if limiter is not None else None,
             modified_at=registry.modified_at.get(id),
+            etag=registry.etags.get(id, ""),
             diagnosis=self._diagnosis(download, job, now),
             asked=masked(headers),
             speeds=summary.speeds,

@@ -437,7 +437,7 @@ class ShardWorker:
                     bytes=snapshot.received if is_done else 0,
                     sha256="",
                     path=path.lstrip("/") if is_done else "",
-                    etag=detail.validator,
+                    etag=detail.etag,
                     started=detail.started_at,
                     ended=detail.finished_at,
                     attempts=snapshot.attempt,
@@ -569,6 +569,7 @@ class ShardWorker:
                     unpack=False,
                     folders=(),
                     log_file=None,
+                    keeps_etags=True,
                 )
                 self._engine = await open_engine(settings)
                 self._subscription = self._engine.subscribe(_EXCLUDED)

@@ -221,6 +221,8 @@ class DownloadWorker:
             modified_at = parse_http_date(info.last_modified)
             if modified_at is not None:
                 context.registry.modified_at[download.id] = modified_at
+        if context.settings.keeps_etags:
+            context.registry.etags[download.id] = info.etag
         _check_size(job, info.size)
 
     async def _plan_after_response(self, job: Job, earlier: Plan, probe: Probe) -> Plan:
