@@ -110,6 +110,35 @@ def test_behind_a_cancelled_one_the_order_is_still_that_of_all_origins() -> None
     assert drain(queue) == [1, 2, 3]
 
 
+def test_among_equal_keys_the_first_that_was_added_goes_first() -> None:
+    queue = DownloadQueue(0)
+    for number in (2, 0, 1):
+        made = download(number)
+        made.queue_key = 7.0
+        queue.push(made)
+    assert drain(queue) == [0, 1, 2]
+
+
+def test_a_shorter_wait_does_not_end_a_longer_one() -> None:
+    queue = DownloadQueue(0)
+    queue.push(download(0))
+    queue.block("http://a", until=10.0)
+    queue.block("http://a", until=5.0)
+    queue.unblock(7.0)
+    assert drain(queue, now=7.0) == []
+    queue.unblock(10.0)
+    assert drain(queue, now=10.0) == [0]
+
+
+def test_a_block_that_is_lifted_holds_nothing_back() -> None:
+    queue = DownloadQueue(0)
+    queue.push(download(0))
+    queue.block("http://a", until=10.0)
+    assert drain(queue) == []
+    queue.lift_block("http://a")
+    assert drain(queue) == [0]
+
+
 def test_a_blocked_origin_starts_nothing_and_others_do() -> None:
     queue = DownloadQueue(0)
     for number, origin in enumerate(["a", "b", "a"]):

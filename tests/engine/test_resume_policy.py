@@ -170,6 +170,7 @@ BEFORE = [
     # a part file beside a final file
     Case("a file of another size came later", part(HALF, 700), _D.CONTINUE, HALF),
     Case("the same file came from another run", part(HALF, SIZE), _D.START),
+    Case("a file of another size and no byte", part(EMPTY_RECORD, 700), _D.START),
     Case(
         "a file came while it was under way",
         part(HALF, SIZE),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import resource
 import sys
@@ -11,16 +12,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.integration.conftest import request_for
 from tests.integration.test_whole_downloads import digest
+from tui.core.download import DownloadState as S
 from tui.core.errors import ErrorKind
 from tui.demo.pattern import Pattern
 from tui.demo.script import ResponseScript
 from tui.disk.errors import from_os_error
+from tui.disk.safe_dir import SafeDir
+from tui.engine.download import retry
 from tui.messages import remedy
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.integration.conftest import Start
     from tui.demo.server import ScriptedServer
 
 
@@ -55,6 +61,25 @@ async def test_many_downloads_with_few_descriptors(
     assert waits <= ({"descriptors"} if may_wait else set())
     for name, body in bodies.items():
         assert digest(tmp_path / name) == body.sha256()
+
+
+async def test_waits_for_descriptors_that_nobody_frees_end(
+    server: ScriptedServer, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_args: object) -> int:
+        raise OSError(errno.EMFILE, "too many")
+
+    monkeypatch.setattr(retry, "DESCRIPTOR_WAIT_S", 0.0)
+    monkeypatch.setattr(retry, "DESCRIPTOR_WAITS", (3, 1_000_000_000))
+    monkeypatch.setattr(SafeDir, "create", refuse)
+    url = server.add("/x", ResponseScript(Pattern(400_000), etag='"1"'))
+    async with start(retries=0) as engine:
+        engine.add([request_for(url)])
+        async with asyncio.timeout(20):
+            await engine.wait_idle()
+        row = engine.rows([0])[0]
+    assert (row.state, row.error_kind) == (S.FAILED, ErrorKind.DESCRIPTORS)
+    assert row.attempt == 1 + 3
 
 
 def test_the_cause_is_named() -> None:

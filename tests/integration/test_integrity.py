@@ -537,6 +537,19 @@ async def test_only_the_wrong_piece_is_fetched_again(
     assert (tmp_path / "out/f").read_bytes() == LARGE
 
 
+async def test_a_server_that_sends_less_than_a_piece_is_asked_for_the_rest(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    bad = ResponseScript(flipped(LARGE, 3 * PIECE + 5))
+    server.add("/f", ResponseScript(LARGE, ranges="short", first=[bad]))
+    async with start(retries=0) as engine:
+        row = await fetch(
+            engine, request_for(server.url("/f"), pieces=pieces_of(LARGE))
+        )
+        assert (row.state, row.attempt) == (S.DONE, 1), row.error
+    assert (tmp_path / "out/f").read_bytes() == LARGE
+
+
 async def test_wrong_neighbours_share_a_request_and_the_last_piece_is_short(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:

@@ -492,7 +492,7 @@ async def test_files_that_are_not_ours_are_kept(
     out = tmp_path / "out"
     out.mkdir()
     (out / "present").write_bytes(BODY.read())
-    names = ("present", "changed", "replaced", "gone", "back")
+    names = ("present", "changed", "replaced", "linked", "gone", "back")
     async with start(segments=1) as engine:
         ids = engine.add(
             [
@@ -504,6 +504,7 @@ async def test_files_that_are_not_ours_are_kept(
         (out / "changed").write_bytes(b"edited")
         (out / "replaced").rename(out / "target")
         (out / "replaced").symlink_to(out / "target")
+        (out / "elsewhere").hardlink_to(out / "linked")
         (out / "gone").unlink()
         engine.remove(ids[:-1])
         assert await engine.delete_data(ids) == Deletion(
@@ -513,11 +514,14 @@ async def test_files_that_are_not_ours_are_kept(
                 (0, KeepReason.EXISTED),
                 (1, KeepReason.CHANGED),
                 (2, KeepReason.CHANGED),
-                (4, KeepReason.RESTORED),
+                (3, KeepReason.CHANGED),
+                (5, KeepReason.RESTORED),
             ),
         )
     kept = sorted(path.name for path in out.iterdir())
-    assert kept == ["back", "changed", "present", "replaced", "target"]
+    assert kept == [
+        *("back", "changed", "elsewhere", "linked", "present", "replaced", "target")
+    ]
 
 
 async def test_bytes_that_two_connections_in_a_race_download_count_once(

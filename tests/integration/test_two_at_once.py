@@ -14,6 +14,7 @@ from tests.integration.test_whole_downloads import digest, names
 from tests.support.command import Ended, fetchtui
 from tui.core.download import DownloadState as S
 from tui.core.errors import ErrorKind
+from tui.core.request import Checksum
 from tui.core.settings import OnExists
 from tui.demo.pattern import Pattern
 from tui.demo.script import RecordedRequest, ResponseScript
@@ -515,6 +516,31 @@ async def test_a_gap_at_the_beginning_costs_no_more_than_the_gap(
     assert row.state is S.DONE
     assert digest(tmp_path / "out/x") == body.sha256()
     assert sent < 8_000_000 + 2_500_000
+
+
+async def test_a_gap_at_the_beginning_is_not_filled_from_what_may_be_another_file(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    """The checksum would only show at the end that old and new bytes were mixed."""
+    out = tmp_path / "out"
+    out.mkdir()
+    url = server.add("/x", ResponseScript(BIG))
+    checksum = Checksum("sha256", BIG.sha256())
+    record = ResumeRecord(
+        url=url,
+        validator="",
+        size=BIG.size,
+        ranges=((1_000_000, BIG.size),),
+        checksum=str(checksum),
+    )
+    (out / "x.part").write_bytes(bytes(BIG.size))
+    (out / "x.part.json").write_bytes(serialize(record))
+    async with start(segments=1, retries=0) as engine:
+        engine.add([request_for(url, checksum=checksum)])
+        await engine.wait_idle()
+        assert engine.rows([0])[0].state is S.DONE, engine.rows([0])[0].error
+    assert digest(out / "x") == BIG.sha256()
+    assert names(out) == ["x"]
 
 
 # -- planted links ---------------------------------------------------------------------
