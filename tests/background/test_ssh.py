@@ -18,8 +18,10 @@ from tui.background.attach.link import Link
 from tui.background.attach.replica import Replica
 from tui.background.attach.ssh import SshConnector, SshTarget, command, parse_target
 from tui.background.client import ConnectionLost, NotRunning
+from tui.cli.background.attach import link_to
 from tui.core.attachment import LinkState
 from tui.core.download import DownloadState
+from tui.messages import detached_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -161,3 +163,15 @@ def test_targets_that_ssh_or_a_shell_could_misread_are_refused(text):
     with pytest.raises(ValueError, match=r".") as caught:
         parse_target(text)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "target", ["ssh://far", "ssh://ada@far:2222", "ssh://ada@far:2222/night"]
+)
+def test_the_command_that_attaches_again_has_the_port(target):
+    link = link_to(Replica(), target, parse_target(target))
+    service = FakeService()
+    service.put("a")
+    assert f"fetchtui attach {target} shows it" in detached_text(
+        link, service.snapshot()
+    )

@@ -97,7 +97,7 @@ async def _run(
 
     loading = asyncio.ensure_future(asyncio.to_thread(load))
     replica = Replica(is_watching=is_watching)
-    link = _link(replica, target, ssh)
+    link = link_to(replica, target, ssh)
     try:
         await _start(link)
         # The order in which a dashboard starts.
@@ -113,7 +113,8 @@ async def _run(
         await link.close()
 
 
-def _link(replica: Replica, target: str, ssh: SshTarget | None) -> Link:
+def link_to(replica: Replica, target: str, ssh: SshTarget | None) -> Link:
+    """Return the connection that a target names; it is not open yet."""
     from tui.background.attach.link import Link
 
     if ssh is None:
