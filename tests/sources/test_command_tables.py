@@ -148,6 +148,11 @@ COMMANDS = [
     ("curl -A '' https://a/x", [("https://a/x", None, (("User-Agent", ""),))]),
     ("curl -H @headers https://a/x", "--header names a file"),
     ("curl -b cookies.txt https://a/x", "--cookie names a file; use --cookies"),
+    # names of wget's options that it keeps from earlier versions
+    (
+        "wget --http-user a --http-passwd b --proxy-passwd c https://a/x",
+        [("https://a/x", None, (("Authorization", "Any-Login YTpi"),))],
+    ),
     ("wget --load-cookies c.txt https://a/x", "--load-cookies names a file"),
     ("curl -G -d a=1 https://a/x", [("https://a/x?a=1", None, ())]),
     (

@@ -165,6 +165,8 @@ WGET = Program(
         " save-cookies secure-protocol start-pos timeout tries user user-agent wait"
         " waitretry warc-dedup warc-file warc-header warc-max-size warc-tempdir"
         " directory-prefix max-redirect regex-type max-threads"
+        " bind-dns-address dns-servers egd-file hsts-file http-passwd input-metalink"
+        " metalink-index preferred-location proxy-passwd random-file"
     ),
     _long(
         "adjust-extension ask-password auth-no-challenge background backup-converted"
@@ -204,6 +206,7 @@ WGET = Program(
         "--password": "password",
         "--http-user": "user",
         "--http-password": "password",
+        "--http-passwd": "password",
         "--method": "method",
         "--auth-no-challenge": "basic",
         "--load-cookies": "cookies",
