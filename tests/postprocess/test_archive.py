@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import struct
@@ -177,10 +178,30 @@ def test_checksum_after_the_last_file_is_verified(tmp_path):
     assert left(tmp_path) == ["box.zip"]
 
 
-@pytest.mark.parametrize("data", [b"", b"<html>no</html>", b"PK\x03\x04junk"])
-def test_other_files_are_refused_with_a_reason(tmp_path, data):
-    with pytest.raises(UnpackError, match="damaged"):
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "not an archive, or damaged"),
+        (b"<html>no</html>", "not an archive, or damaged"),
+        (gzip.compress(b"one file"), "not an archive, or damaged"),
+        (b"PK\x03\x04junk", "damaged archive"),
+    ],
+)
+def test_other_files_are_refused_with_a_reason(tmp_path, data, reason):
+    with pytest.raises(UnpackError, match=reason):
         do(tmp_path, data)
+    assert left(tmp_path) == ["box.zip"]
+
+
+def test_a_zip_behind_a_program_is_unpacked(tmp_path):
+    do(tmp_path, b"#!/bin/sh\nexit\n" * 100 + zip_of([("a", b"1")]))
+    assert (tmp_path / "box/a").read_bytes() == b"1"
+
+
+def test_a_zip_in_a_tar_is_no_reason_to_read_the_tar_as_a_zip(tmp_path):
+    inner = zip_of([("a", b"1")])
+    do(tmp_path, tar_of([("inner.zip", inner)]))
+    assert (tmp_path / "box/inner.zip").read_bytes() == inner
 
 
 @pytest.mark.parametrize(

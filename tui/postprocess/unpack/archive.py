@@ -151,7 +151,17 @@ def fill(tree: ExtractDir, raw: IO[bytes], size: int, progress: _Progress) -> No
         return
     raw.seek(0)
     with closing(_decompressed(raw)) as plain_bytes:
-        _fill_from_tar(tree, plain_bytes, raw, size, progress)
+        try:
+            archive = _open_tar(plain_bytes)
+        except tarfile.ReadError as error:
+            # A zip that extracts itself begins with a program.
+            if plain_bytes is raw and zipfile.is_zipfile(raw):
+                _fill_from_zip(tree, raw, size, progress)
+                return
+            reason = f"not an archive, or damaged: {_message(error)}"
+            raise UnpackError(reason) from None
+        with archive:
+            _fill_from_tar(tree, archive, raw, size, progress)
         # The last entry is followed by padding and the checksum.
         while block := plain_bytes.read(_BLOCK):
             tree.count(len(block))
@@ -175,28 +185,40 @@ def _decompressed(raw: IO[bytes]) -> IO[bytes]:
     return raw
 
 
+def _open_tar(source: IO[bytes]) -> tarfile.TarFile:
+    """Read the first header of a tar.
+
+    Raises:
+        tarfile.ReadError: there is none.
+    """
+    return tarfile.open(fileobj=source, mode="r|", bufsize=_BLOCK)
+
+
 def _fill_from_tar(
-    tree: ExtractDir, source: IO[bytes], raw: IO[bytes], size: int, progress: _Progress
+    tree: ExtractDir,
+    archive: tarfile.TarFile,
+    raw: IO[bytes],
+    size: int,
+    progress: _Progress,
 ) -> None:
-    with tarfile.open(fileobj=source, mode="r|", bufsize=_BLOCK) as archive:
-        while (entry := archive.next()) is not None:
-            # Its list of members grows with the archive and is not needed.
-            archive.members = []  # type: ignore[attr-defined]
-            progress.at = raw.tell() / max(1, size)
-            if entry.isdir():
-                tree.folder(entry.name)
-            elif entry.isreg():
-                body = archive.extractfile(entry)
-                assert body is not None
-                is_program = bool(entry.mode & stat.S_IXUSR)
-                mtime = float(entry.mtime)
-                tree.file(entry.name, body, is_program=is_program, mtime=mtime)
-            elif entry.islnk():
-                tree.same_file(entry.name, entry.linkname)
-            elif entry.issym():
-                tree.link(entry.name, entry.linkname)
-            else:
-                raise _special_file(entry.name)
+    while (entry := archive.next()) is not None:
+        # Its list of members grows with the archive and is not needed.
+        archive.members = []  # type: ignore[attr-defined]
+        progress.at = raw.tell() / max(1, size)
+        if entry.isdir():
+            tree.folder(entry.name)
+        elif entry.isreg():
+            body = archive.extractfile(entry)
+            assert body is not None
+            is_program = bool(entry.mode & stat.S_IXUSR)
+            mtime = float(entry.mtime)
+            tree.file(entry.name, body, is_program=is_program, mtime=mtime)
+        elif entry.islnk():
+            tree.same_file(entry.name, entry.linkname)
+        elif entry.issym():
+            tree.link(entry.name, entry.linkname)
+        else:
+            raise _special_file(entry.name)
 
 
 def _fill_from_zip(
