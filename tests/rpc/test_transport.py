@@ -52,6 +52,8 @@ async def test_an_id_of_any_type_comes_back(rpc, id):
         (b"5", 500, -32700),
         (b"[" * 100_000, 500, -32700),
         (b'{"id":1,"method":"system.listMethods","params":[NaN]}', 500, -32700),
+        (b'{"id":1e999,"method":"system.listMethods"}', 500, -32700),
+        (b'{"id":[-1e999],"method":"system.listMethods"}', 500, -32700),
         (b"{}", 400, -32600),
         (b'{"id":1}', 400, -32600),
         (b'{"id":1,"method":5}', 400, -32600),

@@ -9,6 +9,7 @@ import hmac
 import json
 import logging
 import re
+from math import isinf
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -107,7 +108,9 @@ class Dispatcher:
             client: the client's address, for the log.
         """
         try:
-            message = json.loads(body, parse_constant=_refuse_constant)
+            message = json.loads(
+                body, parse_constant=_refuse_constant, parse_float=_finite
+            )
         except (ValueError, RecursionError):
             return _error_reply(PARSE_ERROR, "Parse error.")
         context = _Message(client)
@@ -273,3 +276,11 @@ def _to_json(value: Any) -> str:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(name)
+
+
+def _finite(text: str) -> float:
+    """Return a number; one that is too large could not be echoed as JSON."""
+    number = float(text)
+    if isinf(number):
+        raise ValueError(text)
+    return number
