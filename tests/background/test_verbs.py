@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.support.fake_service import FakeService
+from tests.support.until import until
 from tui import __version__
 from tui.background.address import Lock, address_of
 from tui.background.handler import ClientHandler, Process
@@ -283,6 +284,32 @@ async def test_add_warns_that_the_session_is_not_saved(fetchtui):
     assert result.exit_code == 0
     assert result.stdout == "Added 1 download (id 0).\n"
     assert "warning: this session is not being saved: the disk is full" in result.stderr
+
+
+async def test_add_says_how_many_a_process_took_before_it_ended(
+    fetchtui, tmp_path, monkeypatch
+):
+    path = tmp_path / "list.txt"
+    path.write_text("".join(f"https://example.org/{n}\n" for n in range(12_000)))
+    real = fetchtui.service.add
+    calls = []
+
+    def add(requests):
+        calls.append(len(requests))
+        if len(calls) == 2:
+            raise asyncio.CancelledError  # the process is killed meanwhile
+        return real(requests)
+
+    monkeypatch.setattr(fetchtui.service, "add", add)
+    adding = asyncio.ensure_future(fetchtui("add", str(path)))
+    await until(lambda: len(calls) == 2)
+    for channel in fetchtui.server._channels:
+        channel.abort()
+    result = await adding
+    assert result.exit_code == 3
+    assert "does not answer" in result.stderr
+    assert "5,000 of 12,000 downloads were added before" in result.stderr
+    assert "fetchtui -b LIST adds the others" in result.stderr
 
 
 async def test_commands_that_are_suggested_name_the_process(monkeypatch):

@@ -8,9 +8,11 @@ import click
 
 from tui.background.requests import encoded_calls
 from tui.cli.background.connection import (
+    NoProcess,
     echo_json,
     json_option,
     name_option,
+    name_words,
     run,
     unsaved_text,
 )
@@ -40,18 +42,30 @@ def add(
     nothing. Output directory, limits and credentials are those of the process.
     """
     requests = _load(sources, links, base_url)
+    added = 0
 
     async def work(connection: Connection) -> tuple[int, str]:
+        nonlocal added
         first = -1
         for records in encoded_calls(requests):
             answer = await connection.request(
                 "call", name="add", args={"requests": records}
             )
             first = answer["first"] if first < 0 else first
+            added += answer["count"]
         status = await connection.request("status")
         return first, str(status["unsaved"])
 
-    (first, unsaved), count = run(name, work), len(requests)
+    count = len(requests)
+    try:
+        first, unsaved = run(name, work)
+    except NoProcess as error:
+        if added:
+            error.message += (
+                f"; {added:,} of {plural(count)} were added before:"
+                f" fetchtui -b{name_words(name)} LIST adds the others"
+            )
+        raise
     if unsaved:
         click.echo(f"fetchtui: warning: {unsaved_text(unsaved)}", err=True)
     if is_json:
