@@ -274,5 +274,7 @@ def test_a_folder_that_others_can_enter_becomes_private(tmp_path):
     make_private(tmp_path / "x")
     assert stat.S_IMODE(os.stat(tmp_path / "x").st_mode) == 0o700
     (tmp_path / "link").symlink_to(tmp_path / "x")
-    with pytest.raises(AddressError, match="not a folder of your user"):
-        make_private(tmp_path / "link")
+    (tmp_path / "file").write_text("")
+    for name in ("link", "file"):
+        with pytest.raises(AddressError, match="not a folder of your user; remove it"):
+            make_private(tmp_path / name)

@@ -119,6 +119,8 @@ def make_private(folder: Path) -> None:
         is_private = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
         if is_private and found.st_mode & 0o077:
             os.chmod(folder, 0o700)
+    except FileExistsError:
+        is_private = False
     except OSError as error:
         raise AddressError(
             f"cannot use the folder {sanitize(str(folder))!r}: {error.strerror}"
