@@ -60,12 +60,12 @@ def add(
     try:
         first, unsaved = run(name, work)
     except NoProcess as error:
-        if added:
-            error.message += (
-                f"; {added:,} of {plural(count)} were added before:"
-                f" fetchtui -b{name_words(name)} LIST adds the others"
-            )
-        raise
+        if not added:
+            raise
+        raise NoProcess(
+            f"{error.message}; {added:,} of {plural(count)} were added before:"
+            f" fetchtui -b{name_words(name)} LIST adds the others"
+        ) from None
     if unsaved:
         click.echo(f"fetchtui: warning: {unsaved_text(unsaved)}", err=True)
     if is_json:
