@@ -119,6 +119,9 @@ async def test_a_redirect_to_an_invalid_url_is_refused(
     assert isinstance(error, PermanentError)
     assert error.kind == "bad_redirect"
     assert f"127.0.0.1:{server.port}" in str(error)
+    scheme = location.partition(":")[0]
+    if scheme and not scheme.startswith(("http", "//")):
+        assert str(error).endswith(f"unsupported scheme {scheme!r}")
     assert len(server.requests) == 1
 
 

@@ -58,6 +58,9 @@ def parse_url(url: str, base: str = "") -> ParsedUrl:
         if base and text.endswith("?"):
             # httpx drops an empty query.
             parsed = httpx.URL(f"{str(parsed).partition('?')[0]}?")
+        if base and parsed.scheme not in ("http", "https"):
+            # httpx writes file:///x as file:/x, which looks like no URL at all.
+            raise ValueError(f"unsupported scheme {parsed.scheme[:20]!r}")
         check_url(str(parsed))
         host = parsed.raw_host.decode("ascii")
     # idna raises UnicodeError, and httpx has bugs that raise KeyError and others on odd
