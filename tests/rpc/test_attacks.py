@@ -261,6 +261,21 @@ async def test_the_calls_of_one_message_are_limited(rpc, monkeypatch):
     assert "Too many calls" in second["error"]["message"]
 
 
+async def test_the_downloads_that_one_message_lists_are_limited(rpc, monkeypatch):
+    """Ten thousand calls that list as many each would take all memory."""
+    monkeypatch.setattr(dispatch, "MAX_LISTED", 5, raising=False)
+    rpc.service.pause_all()
+    rpc.service.add([DownloadRequest((f"http://h/{n}",)) for n in range(3)])
+    listing = {"methodName": "aria2.tellWaiting", "params": [TOKEN, 0, 1000, ["gid"]]}
+    call = {"id": 1, "method": "system.multicall", "params": [[listing] * 3]}
+    answer = await rpc.post(json.dumps(call))
+    first, *others = answer.json["result"]
+    assert len(first[0]) == 3
+    for other in others:
+        assert "Too many downloads in one message" in other["message"]
+    assert len(await rpc.call("tellWaiting", 0, 1000)) == 3
+
+
 async def test_a_bug_in_a_method_is_an_error_and_no_secret(rpc, monkeypatch, caplog):
     async def broken(params):
         raise LookupError("hunter2")

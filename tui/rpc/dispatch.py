@@ -40,6 +40,8 @@ _SYSTEM = ("system.multicall", "system.listMethods", "system.listNotifications")
 _MULTICALL, _LIST_METHODS, _LIST_NOTIFICATIONS = _SYSTEM
 MAX_CALLS = 10_000
 """Calls of one message, also within ``system.multicall``."""
+MAX_LISTED = 50_000
+"""Downloads that the calls of one message may list together: about 35 MB of JSON."""
 _SLICE = 20
 """Calls between two turns of the loop."""
 
@@ -65,6 +67,17 @@ class _Message:
         self.is_authorized = False
         """A call had the right token."""
         self._calls = 0
+        self._listed = 0
+
+    def count_listed(self, number: int) -> None:
+        """Count the downloads that a call lists.
+
+        Raises:
+            RpcError: there are too many.
+        """
+        self._listed += number
+        if self._listed > MAX_LISTED:
+            raise RpcError("Too many downloads in one message.")
 
     def count(self) -> None:
         """Count a call.
@@ -196,7 +209,10 @@ class Dispatcher:
             method = self._methods.by_name.get(name)
             if method is None:
                 raise RpcError(f"No such method: {name[:100]}")
-            return await method(params)
+            result = await method(params)
+            if isinstance(result, list) and name.startswith("aria2.tell"):
+                context.count_listed(len(result))
+            return result
         except Refused as refusal:
             self._on_refused(context.client, str(refusal))
             raise
