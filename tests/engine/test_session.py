@@ -688,6 +688,23 @@ async def test_a_session_says_what_it_lacks_of_a_pasted_list(state, settings, re
         assert third.restored.problem.values == (610 - 90, 610, "list.txt")
 
 
+async def test_what_another_entry_of_the_list_saves_is_not_restored_already(
+    state, settings
+):
+    async with running(begin_session(settings, "list.txt")) as first:
+        first.pause_all()
+        first.add(asked("a", name="one"))
+    session = last_session(settings, ())
+    async with running(session) as second:
+        second.pause_all()
+        entries = [
+            *asked("a", name="one"),
+            *asked("a", name="two"),
+            *asked("a", name="one", directory="sub"),
+        ]
+        assert await session.new_requests(entries) == entries[1:]
+
+
 async def test_before_anything_is_written_there_is_no_session(state, settings):
     async with running(begin_session(settings, "list.txt", expected=1000)):
         pass

@@ -666,6 +666,21 @@ async def test_a_date_that_proved_it_once_proves_it_again(
     assert starts == [None, 1_000_000, 2_000_000]
 
 
+async def test_a_tag_that_one_response_lacks_still_tells_two_files_apart(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    dated: dict[str, Any] = {"last_modified": OLD_DATE, "headers": DATED}
+    new = Pattern(BIG.size, seed=78)
+    first = [
+        ResponseScript(BIG, etag='W/"v1"', cut_after=1_000_000, **dated),
+        ResponseScript(BIG, cut_after=1_000_000, **dated),
+    ]
+    script = ResponseScript(new, etag='W/"v2"', first=first, **dated)
+    row = await fetch(start, server, script, segments=1, retries=3)
+    assert row.state is S.DONE, row.error
+    assert digest(tmp_path / "out/x.bin") == new.sha256()
+
+
 async def test_ranges_of_two_files_with_the_same_date_are_not_joined(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import hashlib
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from tui.core.settings import HostRule, OnExists, Verify
 from tui.demo.pattern import Pattern
 from tui.demo.script import RecordedRequest, ResponseScript
 from tui.demo.server import ScriptedServer
+from tui.disk import platform
 from tui.disk.writer import DiskWriter
 
 if TYPE_CHECKING:
@@ -534,6 +536,50 @@ async def test_only_the_wrong_piece_is_fetched_again(
         expected = "sha256=16 pieces" if checksum is None else str(checksum)
         assert values_of(heard, Verified) == [expected]
     assert [seen.range for seen in server.requests] == [None, (3 * PIECE, 4 * PIECE)]
+    assert (tmp_path / "out/f").read_bytes() == LARGE
+
+
+async def test_pieces_of_a_file_of_another_size_prove_nothing(
+    server: ScriptedServer, start: Start
+) -> None:
+    server.add("/f", ResponseScript(LARGE))
+    pieces = pieces_of(LARGE)
+    pieces = pieces._replace(digests=pieces.digests[:-1])
+    async with start() as engine:
+        heard = engine.subscribe()
+        row = await fetch(engine, request_for(server.url("/f"), pieces=pieces))
+        assert row.state is S.DONE
+        assert values_of(heard, Verified) == []
+
+
+async def test_a_disk_that_fails_during_a_repair_costs_no_correct_bytes(
+    server: ScriptedServer, start: Start, tmp_path: Path, monkeypatch: Any
+) -> None:
+    real, is_full = platform.write_at, []
+
+    def write_at(*args: Any) -> None:
+        if is_full:
+            raise OSError(errno.ENOSPC, "full")
+        real(*args)
+
+    def fill(seen: RecordedRequest) -> None:
+        if seen.range is not None and seen.number == 1:
+            is_full.append(seen)
+
+    monkeypatch.setattr(platform, "write_at", write_at)
+    bad = ResponseScript(flipped(LARGE, 3 * PIECE + 5), etag='"1"')
+    server.add("/f", ResponseScript(LARGE, etag='"1"', first=[bad], answer=fill))
+    async with start(segments=1, retries=0) as engine:
+        row = await fetch(
+            engine, request_for(server.url("/f"), pieces=pieces_of(LARGE))
+        )
+        assert (row.state, row.error_kind) == (S.FAILED, ErrorKind.DISK_FULL)
+        assert names(tmp_path / "out") == ["f.part", "f.part.json"]
+        is_full.clear()
+        engine.resume_all()
+        await engine.wait_idle()
+        assert engine.rows([0])[0].state is S.DONE
+    assert server.requests[-1].range == (3 * PIECE, None)
     assert (tmp_path / "out/f").read_bytes() == LARGE
 
 

@@ -54,6 +54,19 @@ async def test_a_mirror_that_lacks_the_file_is_left_at_once(
     assert digest(tmp_path / "out/f") == BODY.sha256()
 
 
+async def test_a_mirror_that_fails_for_now_is_left_for_one_that_was_not_tried(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    async with ScriptedServer() as other:
+        server.add("/f", ResponseScript(status=500))
+        other.add("/f", ResponseScript(BODY, etag='"1"'))
+        async with start(retries=5) as engine:
+            row = await ended(engine, (server.url("/f"), other.url("/f")))
+            assert (row.state, row.attempt) == (S.DONE, 2)
+        assert len(server.requests) == 1
+    assert digest(tmp_path / "out/f") == BODY.sha256()
+
+
 async def test_when_every_mirror_lacks_it_the_download_fails_once_each(
     server: ScriptedServer, start: Start
 ) -> None:

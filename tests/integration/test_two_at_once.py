@@ -454,6 +454,21 @@ async def test_a_copy_under_the_servers_name_is_found_beside_a_foreign_part_file
     assert (row.state, row.name, names(out)) == (S.DONE, "f", ["f", "f.part"])
 
 
+async def test_a_file_that_is_continued_keeps_its_name(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    named = {"Content-Disposition": 'attachment; filename="f"'}
+    cut = ResponseScript(BIG, etag='"1"', cut_after=2_000_000)
+    script = ResponseScript(BIG, etag='"1"', headers=named, first=[cut])
+    url = server.add("/x", script)
+    assert (await fetch(start, url))[0].state is S.FAILED
+    (row,) = await fetch(start, url)
+    assert (row.state, row.name) == (S.DONE, "x")
+    assert server.requests[1].range == (2_000_000, None)
+    assert digest(tmp_path / "out/x") == BIG.sha256()
+    assert names(tmp_path / "out") == ["x"]
+
+
 async def test_a_name_that_the_server_replaces_is_free_for_the_next_download(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
