@@ -17,6 +17,7 @@ from tests.support.until import until
 from tui.core import events
 from tui.core.notices import NoticeCode
 from tui.core.request import DownloadRequest
+from tui.messages import notice_text
 from tui.rpc import dispatch, refusals
 from tui.rpc.options import REFUSED
 from tui.rpc.web import server as server_module
@@ -535,6 +536,18 @@ async def test_websockets_that_never_sent_the_secret_make_room(
                 await socket.send(json.dumps(right))
                 assert "result" in await next_message(socket)
     assert (1, "more than 2 WebSockets are open") in refused()
+
+
+async def test_refusals_for_ever_new_reasons_are_counted_together(rpc):
+    subscription = rpc.service.subscribe()
+    for number in range(500):
+        rpc.server.log.note("127.0.0.1", f"the Host header names h{number}.example")
+    rpc.server.log.flush()
+    notices = [event.notice for event in subscription.drain()]
+    assert len(notices) == refusals.MAX_KINDS + 2
+    assert sum(notice.values[0] for notice in notices) == 500
+    text = "the RPC refused 399 requests from several clients: others"
+    assert notice_text(notices[-1]) == text
 
 
 # -- the program and its pages ---------------------------------------------------------

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 INTERVAL_S = 5.0
 """Refusals of one client for one reason are counted this long before the next line."""
 MAX_KINDS = 100
-"""Clients and reasons that are counted separately."""
+"""Clients and reasons that are counted separately. A client chooses part of the reason,
+a Host header for example, so there could be a new one with each request."""
+_OTHERS = ("several clients", "others")
 
 
 class RefusalLog:
@@ -29,7 +31,7 @@ class RefusalLog:
         """Note one refusal; the first of its kind is published at once."""
         kind = (sanitize(client, 100), sanitize(reason, 300))
         if kind not in self._counts and len(self._counts) >= MAX_KINDS:
-            kind = ("", "")
+            kind = _OTHERS
         if kind in self._counts:
             self._counts[kind] += 1
         else:
