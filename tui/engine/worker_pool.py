@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 STOPPING_S = 10.0
 """Time for workers to save what they have when the engine closes."""
+MOST_IN_USE = 0.75
+"""Share of an origin's slots in use up to which an idle connection is passed on."""
 
 
 class WorkerPool:
@@ -112,10 +114,26 @@ class WorkerPool:
             if job.is_stopping:
                 task.uncancel()
             self._release(task, job)
+            origin = job.slot_origin
             job = self._take()
             if job is not None:
                 self._assign(task, job)
+            elif not self._is_closed:
+                self._pass_connection_on(origin)
         self._on_idle()
+
+    def _pass_connection_on(self, origin: str) -> None:
+        """Offer the connection of the last download to the one that takes longest.
+
+        While the link is full, this gains nothing, and costs the bytes that are on
+        their way twice: so not before some of the connections are unused.
+        """
+        state = self._context.queue.origin_state(origin)
+        if state.waiting or state.load > MOST_IN_USE * state.ceiling:
+            return
+        alone = [file for file in state.large_files if file.connections() == 1]
+        if alone:
+            max(alone, key=lambda file: file.seconds_left()).use_idle_connection()
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         """Free the slot of a worker that could not free it itself.

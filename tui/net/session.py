@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tui.core.settings import Settings
     from tui.net.redirects import RedirectChain
     from tui.net.request import GetRequest
-    from tui.net.transports.base import RawResponse
+    from tui.net.transports.base import IdleConnections, RawResponse
     from tui.net.transports.early_connections import EarlyConnections
 
     T = TypeVar("T")
@@ -148,6 +148,10 @@ class HttpSession:
         except BaseException:
             timeout.stop()
             raise
+
+    def idle_connections(self, url: str) -> IdleConnections:
+        """Return what is known of the idle connections for ranges of ``url``."""
+        return self._transports.transport_for(url, is_range=True).idle_connections(url)
 
     async def close(self) -> None:
         """Close all connections. Safe to call twice."""

@@ -157,7 +157,7 @@ class SegmentScheduler:
     Together with the bytes that have arrived they tile the file exactly, always.
     """
 
-    __slots__ = ("gaps", "request_s", "segments")
+    __slots__ = ("gaps", "reply_s", "request_s", "segments")
 
     def __init__(
         self, gaps: Iterable[tuple[int, int | None]], request_s: float = 1.0
@@ -170,6 +170,8 @@ class SegmentScheduler:
                 loads meanwhile is not worth another connection.
         """
         self.request_s = request_s
+        self.reply_s = 0.0
+        """Seconds to the first byte on an open connection; 0.0 if that is not known."""
         self.gaps: list[tuple[int, int | None]] = list(gaps)
         self.segments: list[Segment] = []
 
@@ -292,6 +294,10 @@ class SegmentScheduler:
             not self.gaps and self._slowest(now) is not None
         )
 
+    def is_worth_a_request(self) -> bool:
+        """Return True if it is faster to fetch a part on an open connection."""
+        return not self.gaps and self._cut(is_warm=True) is not None
+
     def slow_segments(self, now: float) -> list[Segment]:
         """Return segments far slower than the others: better requested again.
 
@@ -356,7 +362,7 @@ class SegmentScheduler:
         """Return the seconds that another connection loses before it is as fast."""
         round_trip_s = self.request_s / 2
         if is_warm:
-            return round_trip_s
+            return self.reply_s or round_trip_s
         window = speed * round_trip_s
         rounds = math.log2(max(1.0, window / _INITIAL_WINDOW))
         return self.request_s + max(0.0, rounds - 1.0) * round_trip_s

@@ -58,6 +58,8 @@ THROTTLED_SPEED = 0.7
 THROTTLED_SHARE = 0.3
 """Share of their time that the connections of a throttled transfer wait for the limit.
 """
+LEAST_SHARED_S = 0.3
+"""How long a file must still take to be shared with an idle connection."""
 LEAST_REQUEST_S = 0.1
 """What a request may cost at least when its range is weighed against it."""
 CHECKPOINT_S = 1.0
@@ -116,6 +118,8 @@ class Transfer:
         self._history = SpeedHistory(now, download.received)
         self._scheduler = SegmentScheduler(())
         self._tasks: dict[asyncio.Task[None], Segment | None] = {}
+        self._borrowed: asyncio.Task[None] | None = None
+        """Downloads over a connection of another file that has ended."""
         self._extra: set[asyncio.Task[None]] = set()
         """Tasks whose connections count against the limit of the origin."""
         self._opener = RangeOpener(context, job, info)
@@ -207,7 +211,8 @@ class Transfer:
         task = asyncio.current_task()
         context.registry.open_connections += 1
         self._waits.begin(Wait.OPEN, context.clock.monotonic())
-        position, is_warm = (info.start if info is not None else -1), False
+        position = info.start if info is not None else -1
+        is_warm = task is self._borrowed and task is not None
         url = self.download.url
         rest: memoryview | None = None
         """Bytes read from the response after the last segment's end."""
@@ -388,7 +393,8 @@ class Transfer:
         if not self._context.limits.is_auto:
             return auto_connections(self._info.size)
         suggested = auto_connections(self._info.size, is_auto=True)
-        return min(HOST_CONNECTIONS, suggested * self._origin.growth)
+        least = 2 if self._borrowed in self._tasks else 1
+        return max(least, min(HOST_CONNECTIONS, suggested * self._origin.growth))
 
     def _reserve_slots(self, wanted: int, now: float) -> None:
         """Let small files leave it the slots that it lacks."""
@@ -411,12 +417,14 @@ class Transfer:
 
     def _lasts(self) -> bool:
         """Return True if it takes more than a few seconds more."""
+        return self.seconds_left() > LASTS_S
+
+    def seconds_left(self) -> float:
+        """Return how long it still takes at its present speed; 0.0 if unknown."""
         size, speed = self._info.size, self._fast.speed
-        return (
-            size is not None
-            and speed > 0
-            and (size - self.download.received) / speed > LASTS_S
-        )
+        if size is None or speed <= 0:
+            return 0.0
+        return (size - self.download.received) / speed
 
     def _explicit(self) -> int:
         """Return the connections that the user chose; 0 lets the size decide."""
@@ -438,18 +446,52 @@ class Transfer:
                 idle = sum(1 for s in self._tasks.values() if s is None) + own
                 if not self._scheduler.has_work_for(idle, now, gaps_only=gaps_only):
                     break
-                task = asyncio.create_task(self._connect(None, None))
-                self._tasks[task] = None
-                # At once: other transfers share the same number of connections.
-                self._context.queue.open_connection(self._origin, is_extra=True)
-                self._extra.add(task)
-                task.add_done_callback(self._on_task_done)
+                self._open_extra()
         elif wanted < running:
             for task in list(self._tasks)[wanted - running :]:
                 task.cancel()
                 # At once: other transfers give back only what is still too much.
                 self._close_extra(task)
         self._reserve_slots(wanted, now)
+
+    def _open_extra(self) -> asyncio.Task[None]:
+        """Start to download over one more connection, an idle one if there is any."""
+        task = asyncio.create_task(self._connect(None, None))
+        self._tasks[task] = None
+        # At once: other transfers share the same number of connections.
+        self._context.queue.open_connection(self._origin, is_extra=True)
+        self._extra.add(task)
+        task.add_done_callback(self._on_task_done)
+        return task
+
+    def use_idle_connection(self) -> None:
+        """Fetch a part of the rest on an idle connection, if that is faster.
+
+        Only for a file that has one connection because of its size: larger ones take
+        further connections anyway. Where the last files of a list would each end on a
+        connection of its own, the link is not full: 60 files of 2.1 MB over https, 200
+        ms away, took 7.05 s and take 6.84 (``python -m tests.bench.far``).
+        """
+        context, now = self._context, self._context.clock.monotonic()
+        if (
+            self.connections() != 1
+            or not context.limits.is_auto
+            or self.connections_wanted() != 1
+            or self._explicit()
+            or self.refuses_ranges
+            or self._is_finishing
+            or self._is_stopped
+            or self._fatal is not None
+            or self._retry_at > now
+            or self.seconds_left() < LEAST_SHARED_S
+            or self._is_throttled()
+            or context.queue.spare_connections(self._origin) < 1
+        ):
+            return
+        idle = context.session.idle_connections(self.download.url)
+        self._scheduler.reply_s = idle.reply_s
+        if idle.number and idle.reply_s and self._scheduler.is_worth_a_request():
+            self._borrowed = self._open_extra()
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task)

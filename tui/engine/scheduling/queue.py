@@ -58,6 +58,14 @@ class LargeFile(Protocol):
         """Return True if one more connection would be of use to it."""
         ...
 
+    def seconds_left(self) -> float:
+        """Return how long it still takes at its present speed; 0.0 if unknown."""
+        ...
+
+    def use_idle_connection(self) -> None:
+        """Fetch a part of the rest on an idle connection, if that is faster."""
+        ...
+
 
 class OriginState:
     """One origin: its queued downloads, its slots and what was learned about it.

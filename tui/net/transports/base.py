@@ -116,6 +116,15 @@ class RawResponse(ABC):
         """Release the connection: to the pool after a complete body, else close it."""
 
 
+class IdleConnections(NamedTuple):
+    """Connections to an origin that are open and that no request uses."""
+
+    number: int = 0
+    reply_s: float = 0.0
+    """Seconds until the headers of a response on such a connection, at best; 0.0 if
+    there was none yet."""
+
+
 class Transport(ABC):
     """Sends requests and returns raw responses."""
 
@@ -133,6 +142,10 @@ class Transport(ABC):
         Raises:
             FetchError: there was no valid response.
         """
+
+    def idle_connections(self, url: str) -> IdleConnections:  # noqa: ARG002
+        """Return what is known of the idle connections to the origin of ``url``."""
+        return IdleConnections()
 
     @abstractmethod
     async def aclose(self) -> None:

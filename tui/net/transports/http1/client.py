@@ -18,7 +18,7 @@ from tui.core.errors import ErrorKind, FetchError, PermanentError
 from tui.core.quick.named_tuple import NamedTuple
 from tui.core.request import OMITTABLE_HEADERS
 from tui.net import errors
-from tui.net.transports.base import RawResponse, Transport
+from tui.net.transports.base import IdleConnections, RawResponse, Transport
 from tui.net.transports.error_mapping import from_socket_error
 from tui.net.transports.http1.connection import (
     Connection,
@@ -121,6 +121,8 @@ class Http1Transport(Transport):
         )
         self._proxy = route.proxy
         self._idle: dict[Origin, list[Connection]] = {}
+        self._reply_s: dict[Origin, float] = {}
+        """Seconds until the headers of a response on a connection that was idle."""
         """The most recently used one is last."""
         self._open: set[Connection] = set()
         self._unanswered: dict[Origin, list[_Unanswered]] = {}
@@ -143,7 +145,9 @@ class Http1Transport(Transport):
             connection = self._take_idle(origin)
             if connection is not None:
                 try:
+                    sent_at = self._loop.time()
                     head = await connection.send_request(request)
+                    self._note_reply(origin, self._loop.time() - sent_at)
                 except Exception:
                     # The server has just closed it: RFC 9112 section 9.3.1 allows a GET
                     # without any response to be sent again.
@@ -158,6 +162,19 @@ class Http1Transport(Transport):
         except Exception as error:
             raise _to_error(error, url) from None
         return Http1Response(self, origin, connection, head)
+
+    def idle_connections(self, url: str) -> IdleConnections:
+        """Return what is known of the idle connections to the origin of ``url``."""
+        origin = _parse(url).origin
+        if self._proxy is not None and self._connector.forwards(origin):
+            origin = Origin(self._proxy.host, self._proxy.port)
+        oldest = self._loop.time() - self._keepalive_s
+        usable = [
+            connection
+            for connection in self._idle.get(origin, ())
+            if connection.is_open and connection.idle_since > oldest
+        ]
+        return IdleConnections(len(usable), self._reply_s.get(origin, 0.0))
 
     async def aclose(self) -> None:
         """Close all connections. Safe to call twice."""
@@ -183,6 +200,11 @@ class Http1Transport(Transport):
             self._sweep = self._loop.call_later(self._keepalive_s, self._close_idle)
 
     # -- inside ------------------------------------------------------------------------
+
+    def _note_reply(self, origin: Origin, took_s: float) -> None:
+        best_s = self._reply_s.get(origin)
+        if best_s is None or took_s < best_s:
+            self._reply_s[origin] = took_s
 
     def _through_proxy(self, target: _ParsedUrl, proxy: Proxy) -> _ParsedUrl:
         """Return what to ask the proxy for (RFC 9112 section 3.2.2)."""
