@@ -162,9 +162,9 @@ async def test_a_server_that_falls_silent_is_left(
 async def test_slow_but_steady_is_not_a_stall(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
-    body = Pattern(3000)
+    body = Pattern(6000)  # takes twice as long as the timeout
     script = ResponseScript(body, rate=4000)
-    row = await fetch(start, server, script, timeout_s=0.3)
+    row = await fetch(start, server, script, timeout_s=0.75)
     assert row.state is S.DONE
     assert len(server.requests) == 1
     assert digest(tmp_path / "out/x.bin") == body.sha256()
