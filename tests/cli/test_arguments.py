@@ -184,7 +184,7 @@ def test_demo_keeps_its_files_in_an_explicit_directory(
         (("--hlep",), "did you mean '--help'?"),
         (("hlep",), "no command or list 'hlep'; did you mean 'fetchtui help'?"),
         (("magnet:?xt=urn:btih:0",), "magnet links are not supported"),
-        (("https:/example.org/x",), "a URL begins with two slashes"),
+        (("https:/example.org/x",), "a URL has two slashes after its scheme"),
         (("localhost:8080/x",), "if it is a URL, write https:// in front"),
         (("ftp://example.org/x",), "unsupported scheme 'ftp'; only http and https"),
         (("nowhere.txt",), "nowhere.txt: no such file\n"),

@@ -114,3 +114,12 @@ def test_sample_is_commented_out_and_every_line_is_valid(tmp_path):
     missing = [c for c in problems if "does not exist" not in c.reason]
     assert missing == []
     assert len(problems) == sum(option.must_exist for option in OPTIONS)
+
+
+@pytest.mark.parametrize("text", ["s3://bucket/x", "https://me:hush@h/x", "file:///x"])
+@pytest.mark.parametrize("key", ["log-file", "ca-file", "cookies", "rpc.ui"])
+def test_only_the_output_directory_may_be_an_object_store(key, text):
+    """A log file in ``s3://`` became a directory called "s3:"."""
+    with pytest.raises(ValueError, match="must be a path, not a URL") as refused:
+        find(key).read_text(text)
+    assert "hush" not in str(refused.value)

@@ -106,6 +106,17 @@ def test_passwords_where_names_of_fields_belong_are_not_quoted():
     assert "SECRET" not in "".join(errors + notes)
 
 
+def test_names_of_columns_may_be_urls():
+    """As of vocabularies for data on the web."""
+    name = "https://schema.org/contentUrl"
+    table = io.BytesIO(f"{name},https://schema.org/name\nhttp://a/1,x\n".encode())
+    options = ReadOptions([], columns=Columns(url=name))
+    (request,) = load_stream(table, "list", options, ".csv")
+    assert request.url == "http://a/1"
+    requests, errors = parse(f"url,{name}\nhttp://a/1,x\n", ".csv")
+    assert ([r.url for r in requests], errors) == (["http://a/1"], [])
+
+
 def test_unknown_fields_are_noted_once():
     notes: list[str] = []
     parse(

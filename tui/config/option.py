@@ -64,6 +64,8 @@ class Option(NamedTuple):
     """Parses text; raises ``ValueError`` with what to write instead."""
     must_exist: bool = False
     """For a path that is read rather than created."""
+    may_be_store: bool = False
+    """For a path that may also be the address of an object store."""
     fallback: Any = None
     """The default, for an option without a field in ``Settings``."""
     default_text: str = ""
@@ -143,7 +145,10 @@ class Option(NamedTuple):
                 return values.read_size(value, self.low, self.high, "rate")
             case Kind.PATH:
                 return values.read_path(
-                    value, allow_relative=allow_relative, must_exist=self.must_exist
+                    value,
+                    allow_relative=allow_relative,
+                    must_exist=self.must_exist,
+                    may_be_store=self.may_be_store,
                 )
             case Kind.WORDS:
                 return values.read_words(value, self.parse)

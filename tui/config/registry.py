@@ -46,6 +46,7 @@ WHERE: Final = (
         field="output_dir",
         flags=("-o", "-d", "--output-dir"),
         metavar="DIR",
+        may_be_store=True,
         default_text="current directory",
     ),
     Option(

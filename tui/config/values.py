@@ -119,7 +119,9 @@ def read_size(value: Any, low: float, high: float, noun: str = "size") -> int:
     return value
 
 
-def read_path(value: Any, *, allow_relative: bool, must_exist: bool) -> Path:
+def read_path(
+    value: Any, *, allow_relative: bool, must_exist: bool, may_be_store: bool
+) -> Path:
     """Read a path; ``~`` is the home directory.
 
     Args:
@@ -127,20 +129,24 @@ def read_path(value: Any, *, allow_relative: bool, must_exist: bool) -> Path:
         allow_relative: accept a relative path. A settings file applies in every
             directory, so its paths must not depend on the current one.
         must_exist: require an existing, readable file.
+        may_be_store: accept the address of an object store where a relative path is
+            accepted, too.
     """
     if value == "":
         raise ValueError("must not be empty; write a path, such as ~/Downloads")
     if not isinstance(value, str) or "\0" in value:
         raise ValueError('must be a path in quotes, such as "~/Downloads"')
-    if _URL.match(value) and not _STORE.match(value):
-        # Not quoted, since a URL may contain a password. Taken as a path, it would
-        # become a directory such as "https:".
+    # URLs are not quoted, since they may contain a password. Taken as paths, they would
+    # become directories such as "https:".
+    if may_be_store and not allow_relative:
+        refuse_store(value)
+    if may_be_store and _URL.match(value) and not _STORE.match(value):
         raise ValueError(
             "must be a path, or an object store such as s3://BUCKET/PREFIX, gs:// or"
             " az://"
         )
-    if not allow_relative:
-        refuse_store(value)
+    if not may_be_store and _URL.match(value):
+        raise ValueError("must be a path, not a URL")
     path = Path(os.path.expanduser(value))  # leaves an unknown ~user as it is
     # A cookie, as curl takes it in place of a file, is a secret.
     shown = "the file" if must_exist and "=" in value else repr(sanitize(value, 200))

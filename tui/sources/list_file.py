@@ -70,7 +70,7 @@ def _missing(path: str, suffix: str) -> str:
     if path.startswith("magnet:"):
         return "magnet links are not supported; use an http or https URL"
     if _ONE_SLASH.match(path):
-        return "no such file; a URL begins with two slashes, as in https://"
+        return "no such file; a URL has two slashes after its scheme, as in https://"
     is_list = suffix in LIST_SUFFIXES and "/" not in path
     if _BARE_HOST.fullmatch(path) and not is_list:
         return "no such file; if it is a URL, write https:// in front"

@@ -58,11 +58,10 @@ def parse_csv(
     reader = FieldReader(notes, chosen)
     try:
         names = [name.strip().lstrip("\ufeff") for name in next(rows, [])]
-        is_header = not any(map(_URL.match, names))
-        columns = [reader.known(name, header) for name in names if is_header]
-        if problem := _problem(reader, names, columns, chosen):
+        if problem := _problem(reader, names, chosen):
             yield BadRequestLine(header, problem)
             return
+        columns = [reader.known(name, header) for name in names]
         for row in rows:
             here = f"{where}:{before + rows.line_num}"
             fields = {
@@ -84,21 +83,15 @@ def parse_csv(
         yield BadRequestLine(f"{where}:{before + max(rows.line_num, 1)}", reason)
 
 
-def _problem(
-    reader: FieldReader,
-    names: list[str],
-    columns: list[str],
-    chosen: Columns | None,
-) -> str:
+def _problem(reader: FieldReader, names: list[str], chosen: Columns | None) -> str:
     """Return what is wrong with the header line, or "" if nothing is."""
-    if names and not columns:
+    problem = reader.missing_columns(names)
+    if problem and any(map(_URL.match, names)):
         # Its cells may contain passwords, so the message quotes none.
         return "there is no header line; write one, or name the list .txt"
-    if chosen is not None and (problem := reader.missing_columns(names)):
-        return problem
-    if "url" not in columns:
+    if problem and chosen is None:
         return "the first line must name the columns, including url"
-    return ""
+    return problem
 
 
 def _checked_lines(lines: Iterable[str]) -> Iterator[str]:

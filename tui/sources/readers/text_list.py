@@ -330,7 +330,7 @@ def _parse_url(text: str, base_url: str | None) -> str:
             ) from None
         if _ONE_SLASH.match(text):
             raise ValueError(
-                "not a URL; it begins with two slashes, as in https://"
+                "not a URL; write two slashes after the scheme, as in https://"
             ) from None
         if _BARE_HOST.fullmatch(text):
             raise ValueError(
