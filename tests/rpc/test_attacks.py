@@ -264,7 +264,7 @@ async def test_the_calls_of_one_message_are_limited(rpc, monkeypatch):
 
 async def test_the_downloads_that_one_message_lists_are_limited(rpc, monkeypatch):
     """Ten thousand calls that list as many each would take all memory."""
-    monkeypatch.setattr(dispatch, "MAX_LISTED", 5, raising=False)
+    monkeypatch.setattr(dispatch, "MAX_LISTED", 5)
     rpc.service.pause_all()
     rpc.service.add([DownloadRequest((f"http://h/{n}",)) for n in range(3)])
     listing = {"methodName": "aria2.tellWaiting", "params": [TOKEN, 0, 1000, ["gid"]]}
@@ -546,7 +546,7 @@ async def test_refusals_for_ever_new_reasons_are_counted_together(rpc):
     notices = [event.notice for event in subscription.drain()]
     assert len(notices) == refusals.MAX_KINDS + 2
     assert sum(notice.values[0] for notice in notices) == 500
-    text = "the RPC refused 399 requests from several clients: others"
+    text = "the RPC refused 399 requests from all clients: other reasons"
     assert notice_text(notices[-1]) == text
 
 

@@ -16,7 +16,7 @@ INTERVAL_S = 5.0
 MAX_KINDS = 100
 """Clients and reasons that are counted separately. A client chooses part of the reason,
 a Host header for example, so there could be a new one with each request."""
-_OTHERS = ("several clients", "others")
+_OTHERS = ("all clients", "other reasons")
 
 
 class RefusalLog:

@@ -121,9 +121,9 @@ class Http1Transport(Transport):
         )
         self._proxy = route.proxy
         self._idle: dict[Origin, list[Connection]] = {}
-        self._reply_s: dict[Origin, float] = {}
-        """Seconds until the headers of a response on a connection that was idle."""
         """The most recently used one is last."""
+        self._reply_s: dict[Origin, float] = {}
+        """Fewest seconds to a response on a connection that was idle."""
         self._open: set[Connection] = set()
         self._unanswered: dict[Origin, list[_Unanswered]] = {}
         """In the order in which they were sent."""
