@@ -533,16 +533,18 @@ async def test_bytes_that_two_connections_in_a_race_download_count_once(
     monkeypatch.setattr(segments, "split_range", lambda *_: None)
     size = 600_000
     server.add("/s", ResponseScript(Pattern(size, 3), etag='"v1"', rate=500_000))
-    seen = []
+    seen, totals = [], []
     async with start(segments=2) as engine:
         (id,) = engine.add([request_for(server.url("/s"))])
 
         def is_done() -> bool:
-            (row,) = engine.rows([id])
+            (row,), now = engine.rows([id]), engine.snapshot()
             seen.append(row.received)
+            totals.append((now.received, now.known_received))
             return row.state is S.DONE
 
         await until(engine, is_done)
         assert engine.snapshot().fetched > size + 10_000, "there was a race"
     assert max(seen) == size
     assert seen == sorted(seen)
+    assert max(totals) == (size, size)

@@ -272,6 +272,10 @@ class DownloadRegistry:
         if download.size is not None and download.state not in _UNCOUNTED:
             self.known_received += nbytes
 
+    def received_twice(self) -> int:
+        """Return the received bytes that do not count, because of races."""
+        return sum(running.received_twice() for running in self.running)
+
     def touch(self, download: Download) -> None:
         """Note that something else which front ends show has changed."""
         download.version += 1

@@ -81,14 +81,15 @@ class SnapshotBuilder:
         busy_s = self._ticker.busy_s
         progress = self._ticker.totals.progress()
         average = registry.fetched / busy_s if busy_s > 0 else 0.0
+        twice = registry.received_twice()
         return EngineSnapshot(
             counts=tuple(registry.counts),
             total=registry.total,
             revision=registry.revision,
-            received=registry.received,
+            received=registry.received - twice,
             fetched=registry.fetched,
             known_size=registry.known_size,
-            known_received=registry.known_received,
+            known_received=registry.known_received - twice,
             unknown=registry.unknown,
             speed=meter.fast.speed if is_running else 0.0,
             average=average,

@@ -87,7 +87,7 @@ class RunTotals:
                 shares=registry.shares,
                 unknown=registry.unknown,
                 size=registry.known_size,
-                received=registry.known_received,
+                received=registry.known_received - registry.received_twice(),
             )
         )
         return self._progress
