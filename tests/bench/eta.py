@@ -126,7 +126,7 @@ RUNS = [
 ]
 
 
-class _Running:
+class Running:
     """A transfer under way, with the meters of a real one."""
 
     def __init__(self, download: Download, now: float) -> None:
@@ -144,6 +144,12 @@ class _Running:
     def received_twice(self) -> int:
         return 0
 
+    def speed(self) -> float:
+        return self._fast.speed
+
+    def is_measured(self) -> bool:
+        return self._fast.is_measured
+
 
 class _Slot:
     """One connection and the file that it is on."""
@@ -151,7 +157,7 @@ class _Slot:
     def __init__(self) -> None:
         self.download: Download | None = None
         self.file: File | None = None
-        self.running: _Running | None = None
+        self.running: Running | None = None
         self.latency_s = 0.0
         self.burst = 0.0
 
@@ -252,7 +258,7 @@ class Simulation:
         self.registry.move(slot.download, _S.DOWNLOADING)
         slot.burst = slot.file.rate
         if slot.file.size > _SMALL / 2:
-            slot.running = _Running(slot.download, self.now)
+            slot.running = Running(slot.download, self.now)
             self.registry.running[slot.running] = None  # type: ignore[index]
 
     def _end(self, slot: _Slot, at: float) -> None:

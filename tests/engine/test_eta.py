@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.bench.eta import RUNS, File, Run, Simulation, worst_fall, worst_ratio
+from tests.bench.eta import (
+    RUNS,
+    File,
+    Run,
+    Running,
+    Simulation,
+    worst_fall,
+    worst_ratio,
+)
 from tests.support.until import until
-from tui.core.download import DownloadState
+from tui.core.download import Download, DownloadState
 from tui.core.request import DownloadRequest
 from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
 from tui.demo.script import ResponseScript
 from tui.engine import open_engine
 from tui.engine.metrics.progress import RunProgress, Work
+from tui.engine.metrics.speed import TotalMeter
+from tui.engine.registry import DownloadRegistry
+from tui.engine.totals import RunTotals
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,6 +87,36 @@ def test_a_single_download_has_an_eta_as_soon_as_its_row_has() -> None:
     readings = Simulation(run).readings()
     assert all(reading.eta_s for reading in readings)
     assert worst_ratio(readings) <= 1.2
+
+
+@pytest.mark.parametrize("after_s", [0.25, 0.5, 0.75, 1.25])
+def test_a_download_has_an_eta_once_it_has_run_for_a_second(after_s: float) -> None:
+    size, now = 10**8, 0.0
+    registry = DownloadRegistry(
+        SimpleNamespace(monotonic=lambda: now, wall=lambda: now)  # type: ignore[arg-type]
+    )
+    download = Download(0, DownloadRequest(("http://a/x.iso",)), "http://a", "x.iso")
+    registry.enter(download)
+    registry.set_size(download, size)
+    registry.move(download, DownloadState.PROBING)
+    registry.move(download, DownloadState.DOWNLOADING)
+    meter = TotalMeter(now)
+    totals = RunTotals(registry, meter, lambda: 1)
+    running = Running(download, now)
+    registry.running[running] = None  # type: ignore[index]
+    while now < after_s:
+        now += 0.25
+        registry.count(download, 250_000)
+        running.last_byte_at = now
+        running.tick(now)
+        meter.sample(now, registry.fetched)
+        totals.tick(now)
+    shown = registry.figures()[0].eta_s
+    if after_s > 1:
+        assert shown == pytest.approx((size - download.received) / 1e6)
+    else:
+        assert shown is None
+    assert totals.eta_s == shown
 
 
 def test_there_is_no_eta_while_a_kind_of_file_has_not_been_seen() -> None:

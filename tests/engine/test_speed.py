@@ -18,6 +18,17 @@ def test_a_steady_stream_shows_its_speed_from_the_first_sample() -> None:
         assert meter.speed == pytest.approx(1_000_000)
 
 
+def test_a_speed_is_not_measured_before_the_time_of_a_burst_has_passed() -> None:
+    meter = SpeedMeter(3.0, now=0.0, burst_s=1.0)
+    seen = []
+    for tick in range(1, 7):
+        meter.sample(tick * 0.25, tick * 250_000)
+        seen.append(meter.is_measured)
+    assert seen[:3] == [False] * 3
+    assert seen[4:] == [True] * 2
+    assert meter.speed == pytest.approx(1_000_000)
+
+
 def test_a_stopped_stream_fades_within_seconds() -> None:
     meter = SpeedMeter(3.0, now=0.0)
     for tick in range(1, 41):

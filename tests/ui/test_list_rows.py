@@ -160,6 +160,15 @@ def test_a_waiting_row_counts_down_and_a_silent_one_says_it_stalls():
     assert "stalled 12s" in line(service, silent, 120)
 
 
+def test_a_row_shows_no_speed_of_0_before_the_first_sample():
+    service = FakeService()
+    new = service.put("a", _S.DOWNLOADING, size=10, received=6)
+    waiting = service.put("b", _S.DOWNLOADING, size=10, stalled_s=1.5)
+    assert "0 B/s" not in line(service, new, 120)
+    assert "downloading" in line(service, new, 120)
+    assert "0 B/s" in line(service, waiting, 120)
+
+
 def test_an_unknown_length_shows_the_bytes_so_far_and_no_percentage():
     service = FakeService()
     id = service.put("live.log", _S.DOWNLOADING, received=38_200_000, speed=1.0)

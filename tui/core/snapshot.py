@@ -67,11 +67,14 @@ class DownloadSnapshot(NamedTuple):
 
     @property
     def has_speed(self) -> bool:
-        """Return True if it runs and its speed is measured, which may be 0.
+        """Return True if it runs and its speed is measured.
 
-        The body of a small file is usually complete before that.
+        The body of a small file is usually complete before that. A transfer that has
+        just begun has bytes but no sample yet; only after a second without bytes is
+        its speed really 0.
         """
-        is_measured = self.speed > 0 or self.connections > 0
+        is_silent = self.connections > 0 and self.stalled_s >= 1.0
+        is_measured = self.speed > 0 or is_silent
         return self.state is DownloadState.DOWNLOADING and is_measured
 
 

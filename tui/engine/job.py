@@ -91,6 +91,10 @@ class RunningTransfer(Protocol):
         """Return bytes per second with a long memory, for the ETA."""
         ...
 
+    def is_measured(self) -> bool:
+        """Return True once the speed can be trusted for an ETA."""
+        ...
+
     def connections(self) -> int:
         """Return the number of ranges in flight or about to be requested."""
         ...

@@ -353,7 +353,7 @@ class DownloadRegistry:
     def figures(self) -> dict[DownloadId, Figures]:
         """Return speed and ETA of every running transfer."""
         return {
-            running.download.id: Figures(running.speed(), transfer_eta_s(running))
+            running.download.id: Figures(running.speed(), _shown_eta_s(running))
             for running in self.running
         }
 
@@ -372,7 +372,7 @@ class DownloadRegistry:
             speed = running.speed()
             stalled_s = max(0.0, now - running.last_byte_at)
             connections = running.connections()
-            eta = transfer_eta_s(running)
+            eta = _shown_eta_s(running)
             received -= running.received_twice()
         elif (
             state is DownloadState.DOWNLOADING
@@ -446,6 +446,11 @@ def transfer_eta_s(running: RunningTransfer) -> float | None:
     if download.size is None or speed < 1.0:
         return None
     return max(0, download.size - download.received) / speed
+
+
+def _shown_eta_s(running: RunningTransfer) -> float | None:
+    """Return the remaining seconds to show, once the speed can be trusted."""
+    return transfer_eta_s(running) if running.is_measured() else None
 
 
 def shown_state(download: Download, job: Job | None) -> DownloadState:

@@ -113,7 +113,8 @@ class RunTotals:
         self.eta_s = seconds if is_warm and is_steady else None
         if registry.pending == 1 and self.eta_s is None:
             # Only one is left: the time that its row shows is that of the run.
-            ends = self._running_s(now)
+            is_measured = all(running.is_measured() for running in registry.running)
+            ends = self._running_s(now) if is_measured else []
             self.eta_s = ends[0][0] if ends else None
 
     def _estimate(self, now: float) -> float | None:

@@ -608,6 +608,10 @@ class Transfer:
         """Return bytes per second with a long memory, for the ETA."""
         return eta_speed(self._fast.speed, self._slow.speed)
 
+    def is_measured(self) -> bool:
+        """Return True once the speed can be trusted for an ETA."""
+        return self._fast.is_measured
+
     def connections(self) -> int:
         """Return the number of ranges in flight or about to be requested."""
         waiting = sum(1 for segment in self._tasks.values() if segment is None)

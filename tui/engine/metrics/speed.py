@@ -69,6 +69,11 @@ class SpeedMeter:
         """Bytes per second; 0 before the first sample."""
         return self._mean / max(self._weight, self._min_weight)
 
+    @property
+    def is_measured(self) -> bool:
+        """Whether ``burst_s`` has passed; until then, the speed may be far too low."""
+        return self._weight >= self._min_weight
+
 
 def download_meters(now: float, received: int) -> tuple[SpeedMeter, SpeedMeter]:
     """Return a download's meters: for the speed shown, and for the ETA."""
