@@ -94,6 +94,7 @@ async def dashboard(
     exit_when_done: bool = False,
     keys: dict[str, object] | None = None,
     theme: str = "",
+    draws_toasts: bool = False,
 ) -> AsyncIterator[Dashboard]:
     """Open the dashboard on a fake engine."""
     app = DashboardApp(
@@ -103,7 +104,7 @@ async def dashboard(
         exit_when_done=exit_when_done,
         chosen=DashboardSettings(theme, keys=tuple((keys or {}).items())),
     )
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size, notifications=draws_toasts) as pilot:
         board = Dashboard(app, pilot)
         await pilot.pause()
         while board.list.model.is_searching:

@@ -161,15 +161,29 @@ async def test_failures_share_one_toast_and_the_end_is_announced_once():
             service.fail(id, "not_found" if id < 30 else "connect_timeout")
         await board.tick()
         assert board.toasts() == ["37 failed: 30× not found, 7× connect timeout"]
-        await board.press("j")
-        assert "37 failed" in board.text()
-        assert "37 failed" not in board.screen()[-2], "the line that speaks is free"
         for id in range(37, 40):
             service.finish(id)
         await board.tick()
         await board.tick()
         assert "Finished: 3 of 40, 37 failed" in board.text()
         assert len(board.toasts()) == 1
+
+
+@pytest.mark.parametrize(
+    ("size", "free"), [((120, 36), 3), ((80, 24), 2)], ids=["full", "folded"]
+)
+async def test_a_toast_leaves_the_lines_below_it_free(size, free):
+    service = FakeService()
+    for number in range(4):
+        service.put(f"file-{number}", DownloadState.DOWNLOADING, size=10)
+    async with dashboard(service, size, draws_toasts=True) as board:
+        for id in range(2):
+            service.fail(id, "not_found")
+        await board.tick()
+        *_, toast = [line for line in board.screen() if "2× not found" in line]
+        assert board.screen()[-free - 1] == toast
+        assert toast.endswith("  "), "nothing of what is below it is left beside it"
+        assert not any("2× not found" in line for line in board.screen()[-free:])
 
 
 async def test_the_log_names_a_download_that_starts_while_100_are_added():
