@@ -27,6 +27,7 @@ async def held(tmp_path, count=3):
             row = engine._registry.downloads[number]
             row.error, row.error_kind = f"reason {number}", kind
             row.status, row.finished_at = 400 + number, 1000.0 + number
+            row.attempt = 6 - number
             engine._registry.move(row, _S.FAILED)
         yield engine
     finally:
@@ -37,7 +38,7 @@ def seen(engine):
     causes = run_at_once(engine.by_cause_iter(DownloadQuery(View.FAILED)))
     return [
         *(
-            (row.state, row.error, row.error_kind, row.status)
+            (row.state, row.error, row.error_kind, row.status, row.attempt)
             for row in engine.rows(range(3))
         ),
         engine.snapshot().counts,

@@ -156,6 +156,19 @@ def test_pause_toggles_and_undo_reverts_either(context):
 
 
 @pytest.mark.parametrize(
+    ("actions", "what"),
+    [(("pause", "pause"), "resume"), (("cancel", "retry"), "retry")],
+)
+def test_undo_says_so_if_the_download_is_done_by_now(context, actions, what):
+    context.run(*actions)
+    row = context.service.downloads[RUNNING]
+    row.state = _S.DONE
+    context.run("undo")
+    assert row.state is _S.DONE
+    assert context.message == f"Too late to undo: {what} of {row.name}"
+
+
+@pytest.mark.parametrize(
     ("first", "second", "expected"),
     [
         ("pause", "pause", _S.QUEUED),
@@ -423,6 +436,11 @@ def test_setting_concurrency_turns_automatic_concurrency_off_and_says_so(context
     assert context.message == "Concurrency set to 5; press A for automatic"
 
 
+def test_every_change_of_concurrency_replaces_the_message_about_the_last_one(context):
+    context.run("auto", "more", "fewer_16")
+    assert context.message == "Concurrency set to 1"
+
+
 def test_concurrency_is_asked_for(context):
     context.run("set_number")
     assert isinstance(context.dialogs[-1], PromptScreen)
@@ -581,6 +599,25 @@ async def test_a_desktop_opens_documents_but_no_programs(context, desktop):
         "/home/ada/downloads/done.bin",
         "/home/ada/downloads",
     ]
+
+
+@pytest.mark.parametrize("is_undone", [False, True])
+def test_a_download_that_is_done_meanwhile_keeps_its_url(context, is_undone):
+    context.put_cursor(PAUSED)
+    context.run("edit_url")
+    row = context.service.downloads[PAUSED]
+    before, new = row.url, "https://example.org/new.iso"
+    if is_undone:
+        context.answer(new)
+    row.state = _S.DONE
+    if is_undone:
+        context.run("undo")
+        assert row.url == new
+        assert context.message == "Too late to undo: URL change of paused.bin"
+    else:
+        context.answer(new)
+        assert row.url == before
+        assert context.message == "paused.bin is done; its URL stays"
 
 
 def test_a_new_url_can_be_undone(context):

@@ -65,6 +65,7 @@ class Failure(NamedTuple):
     error_kind: str
     status: int
     finished_at: float
+    attempt: int
 
 
 class RunningTransfer(Protocol):

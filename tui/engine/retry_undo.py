@@ -27,6 +27,7 @@ def note_failure(job: Job) -> None:
             download.error_kind,
             download.status,
             download.finished_at,
+            download.attempt,
         )
 
 
@@ -42,6 +43,7 @@ def restore_failure(context: EngineContext, job: Job) -> bool:
     job.retried_failure = None
     download.error, download.error_kind = failure.error, failure.error_kind
     download.status, download.finished_at = failure.status, failure.finished_at
+    download.attempt = failure.attempt
     context.registry.move(download, _S.FAILED)
     # Not Failed: nothing new failed, so no hook runs and no notification appears.
     notice = Notice(NoticeCode.RETRY_UNDONE)

@@ -10,6 +10,9 @@ from tui.core.text.sanitize import display_url, sanitize, sanitize_url
 from tui.core.text.units import editable_size, format_limit, parse_size
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tui.core.download import DownloadId
     from tui.core.snapshot import DownloadSnapshot
     from tui.ui.actions.context import ActionContext
 
@@ -69,16 +72,23 @@ def ask_for_url(context: ActionContext, row: DownloadSnapshot) -> None:
             return str(error)
         return None
 
+    def undo(ids: Sequence[DownloadId]) -> list[DownloadId]:
+        service.set_url(row.id, row.url)
+        is_done = service.rows(ids)[0].state is DownloadState.DONE
+        return [] if is_done else list(ids)
+
     def apply(text: str | None) -> None:
         if text is None or text == shown:
             return
         service.set_url(row.id, with_login_of(text, [row.url]))
-        context.undo_stack.push(
-            f"URL change of {sanitize(row.name)}",
-            [row.id],
-            lambda _: service.set_url(row.id, row.url),
-        )
         (now,) = service.rows([row.id])
+        if now.state is DownloadState.DONE:
+            context.notify(
+                f"{sanitize(row.name)} is done; its URL stays", severity="warning"
+            )
+            return
+        what = f"URL change of {sanitize(row.name)}"
+        context.undo_stack.push(what, [row.id], undo)
         if now.state in _RETRIED:
             service.retry([row.id])
         context.notify(f"{sanitize(row.name)} now downloads from {display_url(text)}")

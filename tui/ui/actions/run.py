@@ -85,10 +85,8 @@ class RunActions:
         number = max(1, min(MAX_CONCURRENCY, number))
         was_auto = self._service.snapshot().auto.is_on
         self._service.set_concurrency(number)
-        if was_auto:
-            self._context.notify(
-                f"Concurrency set to {number}; press {key_of('auto')} for automatic"
-            )
+        hint = f"; press {key_of('auto')} for automatic" if was_auto else ""
+        self._context.notify(f"Concurrency set to {number}{hint}")
 
     def set_number(self) -> None:
         """Ask for the concurrency."""

@@ -175,9 +175,9 @@ class StateActions:
             back = service.resume([id for id in ids if id in resumed])
             return [*back, *service.retry([id for id in ids if id not in resumed])]
 
-        def undo(ids: Sequence[DownloadId]) -> None:
-            service.cancel([id for id in ids if id in resumed])
-            service.undo_retry([id for id in ids if id not in resumed])
+        def undo(ids: Sequence[DownloadId]) -> list[DownloadId]:
+            changed = service.cancel([id for id in ids if id in resumed])
+            return changed + service.undo_retry([id for id in ids if id not in resumed])
 
         def done(changed: list[DownloadId]) -> None:
             if changed:
@@ -289,12 +289,13 @@ class StateActions:
         marked = {id for id in changed if id in marks}
         marks.remove(changed)
 
-        def undo(ids: Sequence[DownloadId]) -> None:
+        def undo(ids: Sequence[DownloadId]) -> list[DownloadId]:
             self.deletions.keep(ids)
-            self._service.restore(ids)
+            restored = self._service.restore(ids)
             self._service.resume([id for id in ids if id in cancelled])
             self._service.pause([id for id in ids if id in paused])
             marks.add(id for id in ids if id in marked)
+            return restored
 
         step = self._undo.push(
             f"removal of {self._scope.describe(changed)}", changed, undo
@@ -313,13 +314,12 @@ class StateActions:
         if step is None:
             return
 
-        def undo(ids: Sequence[DownloadId]) -> list[DownloadId]:
-            step.undo(ids)
-            return []
-
-        def done(_: object) -> None:
-            self._context.notify(f"Undid: {step.text}")
+        def done(changed: list[DownloadId]) -> None:
+            if changed:
+                self._context.notify(f"Undid: {step.text}")
+            else:
+                self._reject(f"Too late to undo: {step.text}")
             self._context.list.refresh_order()
             self._context.list.repaint(step.ids)
 
-        self._context.batches.run("Undoing", step.ids, undo, done)
+        self._context.batches.run("Undoing", step.ids, step.undo, done)

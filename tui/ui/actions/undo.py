@@ -42,8 +42,8 @@ class Step(NamedTuple):
     """What was done, as a noun: ``cancel of manual.pdf``."""
     ids: tuple[DownloadId, ...]
     """Downloads that it changed; they are redrawn after the undo."""
-    undo: Callable[[Sequence[DownloadId]], object]
-    """Undoes it for some of the downloads."""
+    undo: Callable[[Sequence[DownloadId]], list[DownloadId]]
+    """Undoes it for some of the downloads; returns those that it changed."""
 
 
 class DeletionQueue:
@@ -120,9 +120,15 @@ class UndoStack:
         self,
         text: str,
         ids: Iterable[DownloadId],
-        undo: Callable[[Sequence[DownloadId]], object],
+        undo: Callable[[Sequence[DownloadId]], list[DownloadId]],
     ) -> Step:
-        """Add a step that can be undone for some downloads at a time."""
+        """Add a step that can be undone for some downloads at a time.
+
+        Args:
+            text: what was done, as a noun.
+            ids: the downloads.
+            undo: undoes it for some of them and returns those that it changed.
+        """
         step = Step(text, tuple(ids), undo)
         self._steps.append(step)
         return step
@@ -147,20 +153,21 @@ class UndoStack:
         """
         were_paused = frozenset(paused)
 
-        def undo(ids: Sequence[DownloadId]) -> None:
+        def undo(ids: Sequence[DownloadId]) -> list[DownloadId]:
             # A paused download is queued first. Both calls happen in one turn of the
             # loop, so nothing can start in between.
-            self._service.resume(ids)
-            self._service.pause([id for id in ids if id in were_paused])
+            changed = self._service.resume(ids)
+            changed += self._service.pause([id for id in ids if id in were_paused])
+            return changed
 
         self.push(text, ids, undo)
 
     def push_add(self, ids: Sequence[DownloadId]) -> None:
         """Add a step that added downloads; what they have downloaded is kept."""
 
-        def undo(ids: Sequence[DownloadId]) -> None:
+        def undo(ids: Sequence[DownloadId]) -> list[DownloadId]:
             self._service.cancel(ids)
-            self._service.remove(ids)
+            return self._service.remove(ids)
 
         self.push(f"adding of {plural(len(ids))}", ids, undo)
 
@@ -172,8 +179,9 @@ class UndoStack:
             before: their earlier queue positions, as the service returned them.
         """
 
-        def undo(ids: Sequence[DownloadId]) -> None:
+        def undo(ids: Sequence[DownloadId]) -> list[DownloadId]:
             self._service.set_queue_positions({id: before[id] for id in ids})
+            return list(ids)
 
         self.push(text, before, undo)
 
