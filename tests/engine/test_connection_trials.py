@@ -133,12 +133,33 @@ def test_more_connections_count_only_those_of_the_host_that_gets_them() -> None:
     assert found[1].values[0] == 9
 
 
+class File:
+    """A large file; how many there are is all that counts here."""
+
+    def connections(self) -> int:
+        raise NotImplementedError
+
+    def could_use_another(self) -> bool:
+        raise NotImplementedError
+
+    def left_for_each(self) -> float:
+        raise NotImplementedError
+
+    def use_idle_connection(self) -> None:
+        raise NotImplementedError
+
+
+FILE = File()
+
+
 @dataclass
 class Growth:
     """A large file that starts with few connections."""
 
     speed_of: Callable[[int], float]
     started: int = 4
+    others: int = 0
+    """Connections of other files."""
     left: float = 1e9
     now_s: float = 0.0
     fetched: float = 0.0
@@ -151,8 +172,9 @@ class Growth:
 
     def go(self, seconds: float, *, is_limited: bool = False) -> Growth:
         for _ in range(int(seconds / TICK_S)):
-            wanted = self.started * self.origin.growth
+            wanted = self.started * self.origin.growth + self.others
             self.origin.connections = min(HOST_CONNECTIONS, wanted)
+            self.origin.large_files = [FILE] * (1 + self.others)
             self.now_s += TICK_S
             got = self.speed_of(self.origin.connections) * TICK_S
             self.fetched += got
@@ -189,6 +211,38 @@ def test_more_connections_that_bring_nothing_are_closed_for_good() -> None:
     run = Growth(lambda n: min(n * 2e6, 9e6)).go(30)
     assert run.codes == [AutoCode.TRY_MORE_CONNECTIONS, AutoCode.CONNECTIONS_BACK]
     assert run.origin.connections == 4
+
+
+def test_more_connections_are_tried_again_once_other_files_have_ended() -> None:
+    run = Growth(lambda n: min(n * 2e6, 24e6), started=6, others=6).go(5)
+    assert run.codes == [AutoCode.TRY_MORE_CONNECTIONS, AutoCode.CONNECTIONS_BACK]
+    run.others = 0
+    run.go(30)
+    assert run.codes[2:] == [
+        AutoCode.TRY_MORE_CONNECTIONS,
+        AutoCode.MORE_CONNECTIONS_STAY,
+    ]
+    assert run.origin.connections == 12
+
+
+def test_connections_of_a_file_stay_where_others_have_ended_meanwhile() -> None:
+    run = Growth(lambda n: min(n * 2e6, 24e6), started=6, others=6).go(0.75)
+    assert run.growth.is_trying
+    run.others = 0
+    run.go(5)
+    stay = [AutoCode.TRY_MORE_CONNECTIONS, AutoCode.MORE_CONNECTIONS_STAY]
+    assert run.codes[:2] == stay
+    assert run.origin.connections == 12
+
+
+def test_what_is_slower_because_others_ended_says_nothing_about_more() -> None:
+    run = Growth(lambda n: n * 2e6, started=4, others=8).go(0.75)
+    assert run.growth.is_trying
+    run.speed_of, run.others = lambda n: n * 1e6, 0
+    run.go(0.5)
+    assert run.codes == [AutoCode.TRY_MORE_CONNECTIONS, AutoCode.CONNECTIONS_BACK]
+    run.go(5)
+    assert run.codes[2] is AutoCode.TRY_MORE_CONNECTIONS
 
 
 def test_twelve_connections_need_less_gain_for_sixteen() -> None:

@@ -43,12 +43,18 @@ def script(*, ranges: Ranges = "honour") -> ResponseScript:
 
 
 async def parts_of_the_slow_file(
-    server: ScriptedServer, start: Start, slow: ResponseScript, *, auto: bool
+    server: ScriptedServer,
+    start: Start,
+    slow: ResponseScript,
+    *,
+    auto: bool,
+    last: int = 1,
 ) -> list[RecordedRequest]:
     """Download small files and a slow one; return the further requests for that."""
     urls = [server.add("/slow", slow)]
-    # Ends when the speed of the slow one is known, and that has more to send.
-    urls.append(server.add("/last", ResponseScript(b"last", latency_s=0.8)))
+    # These end when the speed of the slow one is known, and that has more to send.
+    late = ResponseScript(b"last", latency_s=0.8)
+    urls += [server.add(f"/last{n}", late) for n in range(last)]
     urls += [server.add(f"/{n}", ResponseScript(b"small")) for n in range(SMALL)]
     async with start(auto=auto, concurrency=16, retries=0) as engine:
         engine.add(request_for(url) for url in urls)
@@ -68,6 +74,18 @@ async def test_an_idle_connection_fetches_a_part_of_the_last_file(
     others = {r.connection for r in server.requests if r.path != "/slow"}
     assert {part.connection for part in parts} <= others
     assert (tmp_path / "out" / "slow").read_bytes() == BODY.read()
+
+
+async def test_a_large_file_takes_over_the_connections_of_small_ones(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    body = Pattern(30_000_000, seed=3)
+    slow = ResponseScript(body, etag='"1"', rate=2_500_000)
+    parts = await parts_of_the_slow_file(server, start, slow, auto=True, last=4)
+
+    # Its size suggests five connections.
+    assert len({part.connection for part in parts}) > 5
+    assert (tmp_path / "out" / "slow").read_bytes() == body.read()
 
 
 async def test_a_file_keeps_its_one_connection_under_a_fixed_concurrency(

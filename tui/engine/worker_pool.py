@@ -123,7 +123,7 @@ class WorkerPool:
         self._on_idle()
 
     def _pass_connection_on(self, origin: str) -> None:
-        """Offer the connection of the last download to the one that takes longest.
+        """Offer the connection of a download that ended to the one with most to do.
 
         While the link is full, this gains nothing, and costs the bytes that are on
         their way twice: so not before some of the connections are unused.
@@ -131,9 +131,9 @@ class WorkerPool:
         state = self._context.queue.origin_state(origin)
         if state.waiting or state.load > MOST_IN_USE * state.ceiling:
             return
-        alone = [file for file in state.large_files if file.connections() == 1]
-        if alone:
-            max(alone, key=lambda file: file.seconds_left()).use_idle_connection()
+        if state.large_files:
+            largest = max(state.large_files, key=lambda file: file.left_for_each())
+            largest.use_idle_connection()
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         """Free the slot of a worker that could not free it itself.

@@ -82,10 +82,12 @@ class ConnectionGrowth:
         self._base_speed = 0.0
         self._began_s: float | None = None
         """When the trial that is under way began."""
-        self._growing: list[OriginState] = []
-        """Origins that it is about."""
-        self._full: set[OriginState] = set()
-        """Origins where more connections were no faster."""
+        self._growing: dict[OriginState, int] = {}
+        """Connections before it to the origins that it is about."""
+        self._files = 0
+        """Large files when it began."""
+        self._enough: dict[OriginState, int] = {}
+        """Connections to an origin that were as fast as more."""
 
     @property
     def is_trying(self) -> bool:
@@ -119,11 +121,13 @@ class ConnectionGrowth:
         speed = self._speed.over(GROWTH_SETTLE_S)
         if now_s - self._since_s < settle_s or not speed:
             return None
-        growing = [origin for origin in origins if self._may_grow(origin)]
+        growing = {
+            origin: origin.connections for origin in origins if self._may_grow(origin)
+        }
         if not growing or left / speed < GROWTH_LEAST_LEFT * settle_s:
             return None
         self._began_s, self._base_speed = now_s, speed
-        self._growing = growing
+        self._growing, self._files = growing, _number_of_files(origins)
         for origin in growing:
             origin.growth *= 2
         tried = count + sum(
@@ -132,10 +136,8 @@ class ConnectionGrowth:
         return AutoReason(AutoCode.TRY_MORE_CONNECTIONS, (count, tried))
 
     def _may_grow(self, origin: OriginState) -> bool:
-        return (
-            origin not in self._full
-            and origin.connections < HOST_CONNECTIONS
-            and not (origin.refused or origin.learned_cap or origin.connection_limit)
+        return origin.connections < self._enough.get(origin, HOST_CONNECTIONS) and not (
+            origin.refused or origin.learned_cap or origin.connection_limit
         )
 
     def _evaluate(self, origins: Iterable[OriginState], *, is_over: bool) -> AutoReason:
@@ -144,13 +146,20 @@ class ConnectionGrowth:
         speed = self._speed.over(GROWTH_SETTLE_S)
         gain = speed / self._base_speed - 1.0
         before, count = self._open, sum(origin.connections for origin in origins)
-        if count > before and gain >= GROWTH_SHARE * (count - before) / before:
+        # Where others have ended, those that are left may use as many as all had.
+        have_ended = _number_of_files(origins) < self._files
+        may_stay = count > before or have_ended
+        if may_stay and gain >= GROWTH_SHARE * (count - before) / before:
             return AutoReason(AutoCode.MORE_CONNECTIONS_STAY, (count, speed, gain))
         for origin in self._growing:
             origin.growth //= 2
-        if is_over:
-            self._full.update(self._growing)
+        if is_over and not have_ended:
+            self._enough.update(self._growing)
         return AutoReason(AutoCode.CONNECTIONS_BACK, (count, speed, gain, before))
+
+
+def _number_of_files(origins: Iterable[OriginState]) -> int:
+    return sum(len(origin.large_files) for origin in origins)
 
 
 class ConnectionTrials:

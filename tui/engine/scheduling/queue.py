@@ -58,8 +58,8 @@ class LargeFile(Protocol):
         """Return True if one more connection would be of use to it."""
         ...
 
-    def seconds_left(self) -> float:
-        """Return how long it still takes at its present speed; 0.0 if unknown."""
+    def left_for_each(self) -> float:
+        """Return the bytes still to come for each connection; 0.0 if unknown."""
         ...
 
     def use_idle_connection(self) -> None:
