@@ -208,11 +208,12 @@ def test_indented_url_is_a_url():
 
 def test_aria2_options_for_headers_and_login_are_used():
     requests, errors = parse(
-        "http://me:SECRET@a/1\n referer=*\n user-agent=mine\n"
+        "http://me:SECRET@a/1#part\n referer=*\n user-agent=mine\n"
         "http://a/2\n http-user=me\n http-passwd=word\n"
         "http://a/3\n header=Referer: http://b/\n referer=http://c/\n"
         " header=Authorization: x\n http-user=me\n"
         "http://a/4\n http-passwd=\n"
+        "http://a/5\n referer=http://me:SECRET@b/x?y#z\n"
     )
     assert errors == []
     assert [dict(request.headers) for request in requests] == [
@@ -220,6 +221,7 @@ def test_aria2_options_for_headers_and_login_are_used():
         {"Authorization": "Any-Login bWU6d29yZA=="},
         {"Referer": "http://b/", "Authorization": "x"},
         {},
+        {"Referer": "http://b/x?y"},
     ]
 
 

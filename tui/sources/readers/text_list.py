@@ -383,9 +383,11 @@ def _parse_other_option(entry: _Entry, name: str, value: str) -> str:
         # aria2's ``--save-session`` writes gid= as the first option of every entry.
         entry.is_from_session = entry.is_from_session or name == "gid"
         return f"{sanitize(name, 60)}="
-    if name == "referer" and value == "*":
-        # aria2 sends the URL itself.
-        value = without_login(entry.mirrors[0]) if entry.mirrors else ""
+    if name == "referer":
+        if value == "*":  # as in aria2: the URL itself
+            value = entry.mirrors[0] if entry.mirrors else ""
+        # Neither login nor fragment may be sent (RFC 9110, section 10.1.3).
+        value = without_login(value).partition("#")[0]
     text = parse_header(f"{header}: {value}")[1]
     entry.named_headers = {**(entry.named_headers or {}), header: text}
     return ""
