@@ -118,8 +118,8 @@ class Transfer:
         self._history = SpeedHistory(now, download.received)
         self._scheduler = SegmentScheduler(())
         self._tasks: dict[asyncio.Task[None], Segment | None] = {}
-        self._borrowed: list[asyncio.Task[None]] = []
-        """Each downloads over a connection of another file that had ended."""
+        self._borrowed: set[asyncio.Task[None]] = set()
+        """Running tasks that use a connection of another file, which has ended."""
         self._extra: set[asyncio.Task[None]] = set()
         """Tasks whose connections count against the limit of the origin."""
         self._opener = RangeOpener(context, job, info)
@@ -393,8 +393,8 @@ class Transfer:
         if not self._context.limits.is_auto:
             return auto_connections(self._info.size)
         suggested = auto_connections(self._info.size, is_auto=True)
-        borrowed = sum(task in self._tasks for task in self._borrowed)
-        return min(HOST_CONNECTIONS, suggested * self._origin.growth + borrowed)
+        wanted = suggested * self._origin.growth + len(self._borrowed)
+        return min(HOST_CONNECTIONS, wanted)
 
     def _reserve_slots(self, wanted: int, now: float) -> None:
         """Let small files leave it the slots that it lacks."""
@@ -483,7 +483,8 @@ class Transfer:
         context, now = self._context, self._context.clock.monotonic()
         if (
             not context.limits.is_auto
-            or not self.connections() == self._most() < HOST_CONNECTIONS
+            or self.connections() != self._most()
+            or self.connections() >= HOST_CONNECTIONS
             or self._explicit()
             or self.refuses_ranges
             or self._is_finishing
@@ -498,10 +499,11 @@ class Transfer:
         idle = context.session.idle_connections(self.download.url)
         self._scheduler.reply_s = idle.reply_s
         if idle.number and idle.reply_s and self._scheduler.is_worth_a_request():
-            self._borrowed.append(self._open_extra())
+            self._borrowed.add(self._open_extra())
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task)
+        self._borrowed.discard(task)
         self._close_extra(task)
         if not task.cancelled() and task.exception() is not None:
             self._fatal = self._fatal or task.exception()
