@@ -236,6 +236,22 @@ def test_after_a_restore_the_validator_is_unknown_and_not_missing():
     assert "no validator" in as_text(pane_lines(without, 60, 9))
 
 
+@pytest.mark.parametrize(
+    ("received", "words"), [(0, "connecting"), (1_500_000, "1.50 MB so far")]
+)
+async def test_folded_it_shows_what_is_known_without_a_size(received, words):
+    pane = DetailPane()
+    state = DownloadState.DOWNLOADING if received else DownloadState.PROBING
+    unknown = row(state=state, size=None, received=received, speed=0.0)
+    async with PaneApp(pane).run_test(size=(80, 8)) as pilot:
+        pane.is_folded = True
+        pane.show(detail(row=unknown, finished=(), segments=()))
+        await pilot.pause()
+        (folded,) = drawn(pane)
+    assert words in folded
+    assert "— of —" not in folded
+
+
 @pytest.mark.parametrize("width", [40, 60, 120])
 async def test_folded_it_has_no_map_of_parts_that_are_not_known(width):
     pane = DetailPane()

@@ -197,6 +197,15 @@ def test_a_comparison_of_which_nothing_is_measured_is_not_cut(is_inline, width):
     assert line[-1].text == "measuring"
 
 
+@pytest.mark.parametrize("is_inline", [False, True])
+@pytest.mark.parametrize("lag_s", [0.0091, 0.029, 0.346, 12.5])
+def test_a_comparison_of_which_one_side_is_measured_is_not_cut(is_inline, lag_s):
+    sides = (lag_s, None) if is_inline else (None, lag_s)
+    line = comparison_line(Comparison(is_inline, *sides), 36)
+    assert line_width(line) <= 36
+    assert line[-1].text == "measuring"
+
+
 def test_the_comparison_ends_a_minute_after_inline_writes():
     comparison = LagComparison()
     assert comparison.update(disk(), 0.01, 0) is None

@@ -10,6 +10,7 @@ from tests.ui.sample_state import sample_service
 from tui.core.download import DownloadState
 from tui.core.errors import ErrorKind
 from tui.core.notices import PauseReason
+from tui.ui.app import DashboardApp
 from tui.ui.style.format import short_count
 
 _S = DownloadState
@@ -24,6 +25,16 @@ async def test_counts_speed_eta_and_elapsed_time():
         assert "00:27:14" in first
         assert "12/12 [-][+]" in second
         assert "GB" in second
+
+
+@pytest.mark.parametrize("title", ["", "list.txt"])
+async def test_the_counts_follow_the_name_of_the_list_if_there_is_one(title):
+    app = DashboardApp(FakeService(), (), title)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.pause()
+        first = app.screen._compositor.render_strips()[0]
+    between = f"  {title}" if title else ""
+    assert first.text.startswith(f" fetchtui{between}   · 0 active")
 
 
 async def test_the_buttons_change_concurrency():

@@ -177,7 +177,7 @@ class HeaderBar(Pane):
         if room >= line_width([name]):
             left = [name]
             taken = line_width([name]) + 2
-            if room >= taken + 12:
+            if self._title and room >= taken + 12:
                 title = middle_ellipsis(self._title, min(40, room - taken))
                 left.append(Span("  " + title, "dim"))
             counts = [*left, Span("  "), *counts]

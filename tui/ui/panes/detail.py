@@ -95,6 +95,9 @@ class DetailPane(Pane):
                 left += [*drawn, Span(" ")]
         left.append(Span(f"{glyph} ", appearance.style))
         right = [Span(f"  {percent(done_fraction(row))} of {format_size(row.size)}")]
+        if row.size is None:
+            size = f"{format_size(row.received)} so far" if row.received else ""
+            right = [Span(f"  {size or appearance.word}")]
         if row.error:
             right = [Span(f"  {appearance.word}", appearance.style)]
         elif row.speed > 0:

@@ -168,8 +168,9 @@ def comparison_line(
             is_worse = lag_s == worst_s and not comparison.is_similar
             is_worse = is_worse and None not in (modes[0][1], modes[1][1])
             line.append(Span(milliseconds(lag_s), "warn" if is_worse else "strong"))
-    head = "loop lag: " if line_width(line) + 10 <= width else "lag "
-    line = [Span(head, "dim"), *line]
+    heads = ("loop lag: ", "lag ", "")
+    room = width - line_width(line)
+    line = [Span(next((head for head in heads if len(head) <= room), ""), "dim"), *line]
     if comparison.is_similar and hint and line_width(line) + 2 + len(hint) <= width:
         line.append(Span(f"  {hint}", "dim"))
     return line
