@@ -137,5 +137,16 @@ def run_checks() -> int:
     return 0 if all(step.is_good for step in steps) else 1
 
 
+def run_as_program(arguments: list[str]) -> int:
+    """Run all steps, or with ``--checks`` those that need no tests.
+
+    Other arguments are refused: a question for help is no reason to run everything.
+    """
+    if arguments not in ([], ["--checks"]):
+        print("usage: python -m tests.check [--checks]", file=sys.stderr)
+        return 2
+    return run_checks() if arguments else main()
+
+
 if __name__ == "__main__":
-    sys.exit(run_checks() if "--checks" in sys.argv else main())
+    sys.exit(run_as_program(sys.argv[1:]))

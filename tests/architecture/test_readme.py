@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
+from tests import check
 from tests.architecture import readme
 from tests.architecture.files import ROOT, documents
 from tui.cli.main import main
@@ -52,6 +53,16 @@ def test_both_commands_set_up_and_run_in_one_line():
         assert install.startswith(".venv/bin/pip install ")
     assert readme.command("demo").endswith(" && .venv/bin/fetchtui --demo")
     assert readme.command("tests").endswith(" && .venv/bin/python -m tests.check")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["tests/ui"], ["--checks", "-x"]])
+def test_the_check_runs_nothing_with_arguments_that_it_does_not_know(
+    arguments, monkeypatch, capsys
+):
+    for name in ("main", "run_checks"):
+        monkeypatch.setattr(check, name, lambda: pytest.fail("it was run"))
+    assert check.run_as_program(arguments) == 2
+    assert "usage: python -m tests.check" in capsys.readouterr().err
 
 
 def test_the_continuous_check_runs_the_command_of_the_readme():
