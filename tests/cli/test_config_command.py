@@ -164,6 +164,17 @@ def test_unwritable_path_is_reported(config_file, monkeypatch):
         assert "cannot read or write /proc/no/config.toml" in error_of(*arguments)
 
 
+def test_check_does_not_call_a_missing_file_valid(tmp_path, monkeypatch):
+    monkeypatch.delenv("FETCHTUI_CONFIG", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = output_of("path").strip()
+    shown = path.replace(str(tmp_path), "~", 1)
+    found = output_of("check").strip()
+    ending = " does not exist; fetchtui config init creates it"
+    assert found in (path + ending, shown + ending)
+
+
 def test_init_does_not_overwrite_a_file(config_file):
     assert output_of("init") == f"wrote {config_file}\n"
     assert "# concurrency = 16" in config_file.read_text()

@@ -199,7 +199,11 @@ def edit() -> None:
 def check() -> None:
     """Check the settings file; exit with status 2 if it has errors."""
     _check(load_settings(CommandLine()))
-    click.echo(f"{read_config().name} is valid")
+    if config_path().exists():
+        click.echo(f"{read_config().name} is valid")
+    else:
+        name = shown_path(config_path())
+        click.echo(f"{name} does not exist; fetchtui config init creates it")
 
 
 def _check(resolved: Resolved) -> None:
