@@ -236,6 +236,19 @@ def test_after_a_restore_the_validator_is_unknown_and_not_missing():
     assert "no validator" in as_text(pane_lines(without, 60, 9))
 
 
+def test_no_map_is_announced_for_a_download_that_ended_without_a_size():
+    unknown = row(size=None, received=0, speed=0.0, connections=1)
+    running = detail(row=unknown, finished=(), segments=())
+    text = as_text(pane_lines(running, 36, 9))
+    assert "Size unknown; map when complete" in text
+    assert "…" not in text.splitlines()[1]
+    assert "0 B/s" not in text, "there is no sample yet"
+    ended = unknown._replace(state=DownloadState.FAILED, connections=0)
+    text = as_text(pane_lines(detail(row=ended, finished=(), segments=()), 36, 9))
+    assert "Size unknown" in text
+    assert "map" not in text
+
+
 @pytest.mark.parametrize(
     ("received", "words"), [(0, "connecting"), (1_500_000, "1.50 MB so far")]
 )

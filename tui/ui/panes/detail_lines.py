@@ -69,7 +69,7 @@ def progress_line(detail: DetailSnapshot, width: int) -> Line:
     else:
         words = f"{format_size(row.received)} of {format_size(row.size)}"
     line = [Span(words, "strong")]
-    if row.state not in ENDED and (row.speed > 0 or row.connections):
+    if row.has_speed:
         line.append(Span(f"  {format_rate(row.speed)}"))
         line.append(Span(f"  {format_duration(row.eta_s)}", "dim"))
     if detail.rate_limit is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tui.core.download import ACTIVE, DownloadState
+from tui.core.download import ACTIVE, ENDED, DownloadState
 from tui.ui.panes.pane import Span
 
 if TYPE_CHECKING:
@@ -91,7 +91,9 @@ def map_lines(
     """
     size = detail.row.size
     if size is None:
-        return [[Span("Size unknown; map appears when complete", "dim")]]
+        is_unfinished = detail.row.state not in ENDED
+        words = "Size unknown; map when complete" if is_unfinished else "Size unknown"
+        return [[Span(words, "dim")]]
     if size == 0:
         return [[Span("empty file", "dim")]]
     # The part file is gone once the download is done, and its ranges with it.
