@@ -99,3 +99,12 @@ async def test_a_server_without_ranges_is_not_asked_for_a_part(
 ) -> None:
     slow = script(ranges="ignore")
     assert not await parts_of_the_slow_file(server, start, slow, auto=True)
+
+
+async def test_idle_connections_to_a_redirecting_host_are_not_those_of_the_file(
+    server: ScriptedServer, start: Start
+) -> None:
+    server.add("/elsewhere", script())
+    there = server.url("/elsewhere", "localhost")
+    slow = ResponseScript(redirect=there)
+    assert not await parts_of_the_slow_file(server, start, slow, auto=True)

@@ -103,6 +103,8 @@ class Transfer:
         self._headers = tuple(response.headers())
         """Response headers worth showing, without those that carry secrets."""
         self._http_version = response.http_version
+        self._final_url = response.url
+        """Where redirects have led to."""
         has_proof = info.validator or download.request.checksum is not None
         may_split = bool(info.accepts_ranges and has_proof)
         self.refuses_ranges = job.one_connection or not may_split
@@ -496,7 +498,7 @@ class Transfer:
             or context.queue.spare_connections(self._origin) < 1
         ):
             return
-        idle = context.session.idle_connections(self.download.url)
+        idle = context.session.idle_connections(self._final_url)
         self._scheduler.reply_s = idle.reply_s
         if idle.number and idle.reply_s and self._scheduler.is_worth_a_request():
             self._borrowed.add(self._open_extra())
