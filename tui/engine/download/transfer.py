@@ -380,14 +380,20 @@ class Transfer:
         now = self._context.clock.monotonic()
         idle = sum(1 for segment in self._tasks.values() if segment is None)
         return (
+            self.connections() < self._most()
+            and self._lasts()
+            and self._may_open(now)
+            and self._scheduler.has_work_for(idle, now)
+        )
+
+    def _may_open(self, now: float) -> bool:
+        """Return True if nothing forbids another connection, whatever their number."""
+        return (
             not (self._is_finishing or self._is_stopped or self.refuses_ranges)
             and not self._explicit()
             and self._fatal is None
             and self._retry_at <= now
-            and self.connections() < self._most()
-            and self._lasts()
             and not self._is_throttled()
-            and self._scheduler.has_work_for(idle, now)
         )
 
     def _most(self) -> int:
@@ -482,19 +488,13 @@ class Transfer:
         --round-trip-ms 200 --rate 1``), and one of 47 MB among smaller ones 3.4 s
         instead of 5.1 (``--work mixed --scale 0.3``).
         """
-        context, now = self._context, self._context.clock.monotonic()
+        context = self._context
         if (
             not context.limits.is_auto
             or self.connections() != self._most()
             or self.connections() >= HOST_CONNECTIONS
-            or self._explicit()
-            or self.refuses_ranges
-            or self._is_finishing
-            or self._is_stopped
-            or self._fatal is not None
-            or self._retry_at > now
             or self._seconds_left() < LEAST_SHARED_S
-            or self._is_throttled()
+            or not self._may_open(context.clock.monotonic())
             or context.queue.spare_connections(self._origin) < 1
         ):
             return

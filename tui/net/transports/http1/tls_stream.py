@@ -186,7 +186,7 @@ class TlsStream:
                 write(data[at:end])
                 at = end
                 if end + _HEADER_BYTES <= total:
-                    end += _HEADER_BYTES + (data[end + 3] << 8 | data[end + 4])
+                    end = _record_end(data, end)
                 max_records -= 1
                 try:
                     count = read(space - size, buffer[size:])
