@@ -391,21 +391,26 @@ async def test_a_websocket_message_of_3_mb_ends_the_connection(rpc):
     await rpc.call("getVersion")
 
 
+async def open_unread(rpc, open_socket):
+    """Open a WebSocket that the client never reads."""
+    url = f"127.0.0.1:{rpc.server.config.port}"
+    _, writer = await open_socket(
+        (
+            f"GET /jsonrpc HTTP/1.1\r\nHost: {url}\r\nUpgrade: websocket\r\n"
+            "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        ).encode(),
+    )
+    writer.transport.pause_reading()
+
+
 async def test_a_client_that_does_not_read_is_cut_off(
     rpc, refused, open_socket, monkeypatch
 ):
     monkeypatch.setattr(sockets_module, "MAX_WAITING", 50)
     monkeypatch.setattr(sockets_module, "STALL_S", 0.2)
     async with rpc.socket() as reading:
-        url = f"127.0.0.1:{rpc.server.config.port}"
-        _, writer = await open_socket(
-            (
-                f"GET /jsonrpc HTTP/1.1\r\nHost: {url}\r\nUpgrade: websocket\r\n"
-                "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-            ).encode(),
-        )
-        writer.transport.pause_reading()
+        await open_unread(rpc, open_socket)
         await until(lambda: len(rpc.server.sockets) == 2)
 
         def flood():
@@ -431,15 +436,7 @@ async def test_a_client_that_answers_no_ping_is_cut_off(rpc, open_socket, monkey
     monkeypatch.setattr(server_module, "PING_S", 0.05)
     await rpc.server.close()
     await rpc.server.open()
-    url = f"127.0.0.1:{rpc.server.config.port}"
-    _, writer = await open_socket(
-        (
-            f"GET /jsonrpc HTTP/1.1\r\nHost: {url}\r\nUpgrade: websocket\r\n"
-            "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        ).encode(),
-    )
-    writer.transport.pause_reading()
+    await open_unread(rpc, open_socket)
     await until(lambda: len(rpc.server.sockets) == 1)
     # More than the buffers of the system take, so that the end cannot be sent.
     for _ in range(500):
