@@ -107,7 +107,7 @@ async def test_after_a_kill_fetchtui_alone_finishes_everything(
     assert parts
     seen = len(server.requests)
     for script in server.scripts.values():
-        script.rate = None
+        script.rate = 2_000_000  # so that it does not end before its first frame
     async with dashboard(tmp_path, "--exit-when-done") as terminal:
         assert await ended(terminal) == 0
         assert "Restored session" in seen_on(terminal)
