@@ -114,6 +114,32 @@ async def test_headers_reach_the_server(rpc, files, server):
     assert first.headers["user-agent"] == "a/1"
 
 
+@pytest.mark.parametrize(
+    ("referer", "expected"),
+    [("*", "{}"), ("http://me:SECRET@r.example/x?y#z", "http://r.example/x?y")],
+)
+async def test_a_referer_has_no_login_and_an_asterisk_is_the_url(
+    rpc, files, server, referer, expected
+):
+    url = files.whole
+    with_login = url.replace("://", "://me:SECRET@") + "#part"
+    gid = await add(rpc, with_login, referer=referer)
+    await rpc.reach(gid, "complete")
+    assert server.requests[0].headers["referer"] == expected.format(url)
+    assert (await rpc.call("getOption", gid))["referer"] == expected.format(url)
+
+
+async def test_an_asterisk_as_referer_of_all_is_the_url_of_each(rpc, files, server):
+    await rpc.call("changeGlobalOption", {"referer": "*"})
+    assert (await rpc.call("getGlobalOption"))["referer"] == "*"
+    gid = await add(rpc, files.whole, pause="true")
+    await rpc.call("changeOption", gid, {"referer": "http://r.example/"})
+    await rpc.call("changeOption", gid, {"referer": "*"})
+    await rpc.call("unpause", gid)
+    await rpc.reach(gid, "complete")
+    assert server.requests[0].headers["referer"] == files.whole
+
+
 async def test_a_paused_download_waits_until_it_is_unpaused(rpc, files):
     gid = await add(rpc, files.whole, pause="true")
     assert await waiting(rpc, "gid", "status") == [{"gid": gid, "status": "paused"}]

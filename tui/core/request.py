@@ -220,6 +220,20 @@ def without_logins(text: str) -> str:
     return _LOGIN.sub(r"\1", text) if "@" in text else text
 
 
+def referer_for(url: str, value: str) -> str:
+    """Return the Referer of a download for a value of aria2's option ``referer``.
+
+    Args:
+        url: of the download.
+        value: a URL, or ``*`` for the URL of the download.
+
+    Returns:
+        The URL without login and fragment, which must not be sent (RFC 9110, section
+        10.1.3).
+    """
+    return without_login(url if value == "*" else value).partition("#")[0]
+
+
 def with_login_of(url: str, known: Iterable[str]) -> str:
     """Return a URL with the login of the first known URL of the same origin.
 

@@ -187,7 +187,7 @@ class Methods:
             directory = "/".join(filter(None, (target.directory, directory)))
         checksum = options.get("checksum")
         return request._replace(
-            headers=(*request.headers, *opt.read_headers(options)),
+            headers=(*request.headers, *opt.read_headers(options, request.url)),
             directory=directory,
             name=name or target.name,
             checksum=Checksum.parse(checksum) if checksum else request.checksum,
@@ -450,7 +450,7 @@ class Methods:
             request = request._replace(checksum=checksum)
         if changed.keys() & opt.ON_EXISTS:
             request = request._replace(on_exists=opt.read_on_exists(options))
-        headers = opt.read_headers(changed)
+        headers = opt.read_headers(changed, request.url)
         names = {name.lower() for name, _ in headers}
         if names:
             kept = [pair for pair in request.headers if pair[0].lower() not in names]
@@ -481,7 +481,7 @@ class Methods:
         defaults = {k: v for k, v in defaults.items() if k not in opt.NOT_STORED}
         defaults.pop("out", None)
         await opt.resolve_target(defaults, self._output_dir)
-        opt.read_headers(defaults)
+        opt.read_headers(defaults, "")
         self._defaults |= defaults
         service = self._service
         if "max-overall-download-limit" in limits:

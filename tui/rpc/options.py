@@ -12,7 +12,13 @@ import re
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tui.core.request import ANY_LOGIN, Checksum, DownloadRequest, origin_of
+from tui.core.request import (
+    ANY_LOGIN,
+    Checksum,
+    DownloadRequest,
+    origin_of,
+    referer_for,
+)
 from tui.core.rules.secret_headers import may_be_secret
 from tui.core.settings import MAX_CONCURRENCY, MAX_SEGMENTS, OnExists
 from tui.core.text.sanitize import sanitize, sanitize_url
@@ -242,16 +248,22 @@ def confine(text: str, output_dir: str) -> str:
     return "" if relative == "." else relative
 
 
-def read_headers(options: Options) -> tuple[tuple[str, str], ...]:
+def read_headers(options: Options, url: str) -> tuple[tuple[str, str], ...]:
     """Return the request headers that options set.
+
+    Args:
+        options: normalized.
+        url: of the download, for ``referer=*``.
 
     Raises:
         Refused: a header that decides which bytes come back, or not a header.
     """
     headers: list[tuple[str, str]] = []
-    for option, name in (("user-agent", "User-Agent"), ("referer", "Referer")):
-        if options.get(option):
-            headers.append((name, options[option]))
+    if options.get("user-agent"):
+        headers.append(("User-Agent", options["user-agent"]))
+    referer = referer_for(url, options.get("referer", ""))
+    if referer:
+        headers.append(("Referer", referer))
     for line in options.get("header", "").splitlines():
         if not line:
             continue

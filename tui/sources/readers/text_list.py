@@ -25,7 +25,7 @@ from tui.core.request import (
     BadRequestLine,
     Checksum,
     DownloadRequest,
-    without_login,
+    referer_for,
 )
 from tui.core.text.sanitize import display_url, sanitize
 from tui.sources.patterns import check_pattern, expand_requests
@@ -384,10 +384,7 @@ def _parse_other_option(entry: _Entry, name: str, value: str) -> str:
         entry.is_from_session = entry.is_from_session or name == "gid"
         return f"{sanitize(name, 60)}="
     if name == "referer":
-        if value == "*":  # as in aria2: the URL itself
-            value = entry.mirrors[0] if entry.mirrors else ""
-        # Neither login nor fragment may be sent (RFC 9110, section 10.1.3).
-        value = without_login(value).partition("#")[0]
+        value = referer_for(entry.mirrors[0] if entry.mirrors else "", value)
     text = parse_header(f"{header}: {value}")[1]
     entry.named_headers = {**(entry.named_headers or {}), header: text}
     return ""
