@@ -261,6 +261,10 @@ async def test_rows_have_the_names_of_the_json_events(ask):
     (row,) = (await ask("rows", ids=[id]))["rows"]
     assert row["state"] == "downloading"
     assert (row["bytes"], row["size"], row["speed"]) == (40, 100, 7.0)
+    assert (row["error"], row["error_kind"]) == (None, None)
+    failed = ask.service.put("b.iso", _S.FAILED, error="gone", error_kind="not_found")
+    (row,) = (await ask("rows", ids=[failed]))["rows"]
+    assert (row["error"], row["error_kind"]) == ("gone", "not_found")
     error = await _refused(ask, "rows", ids=[id] * 1001)
     assert error.code is Code.INVALID_PARAMS
 

@@ -116,6 +116,7 @@ async def test_ls_as_json_is_safe_to_show_and_filtered(fetchtui):
     assert (row["state"], row["bytes"], row["size"]) == ("done", 10, 10)
     (row,) = _lines(await fetchtui("ls", "1", "--json"))
     assert row["path"].endswith("/b�.iso")
+    assert (row["size"], row["error"], row["error_kind"]) == (None, None, None)
 
 
 async def test_verbs_report_what_they_changed(fetchtui):

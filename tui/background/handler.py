@@ -297,8 +297,8 @@ def _record(row: DownloadSnapshot) -> dict[str, Any]:
         "connections": row.connections,
         "attempt": row.attempt,
         "status": row.status,
-        "error": row.error,
-        "error_kind": row.error_kind,
+        "error": row.error or None,
+        "error_kind": row.error_kind or None,
     }
 
 

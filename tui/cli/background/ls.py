@@ -52,7 +52,8 @@ def ls(
     the dashboard ('is:failed', 'host:example.org', 'size:>1G').
 
     With --json, one object per line is written: id, state, url, path, bytes, size,
-    speed, eta_s, connections, attempt, error, error_kind.
+    speed, eta_s, connections, attempt, error, error_kind. size and eta_s are null if
+    they are unknown, error and error_kind if there was no error.
     """
     apply_units()
 
@@ -105,7 +106,8 @@ def _line(row: dict[str, Any]) -> str:
     share = f"{min(received / size, 1):.0%}" if size else ""
     speed = format_rate(row["speed"]) if row["speed"] else ""
     name = f"{row['directory']}/{row['name']}" if row["directory"] else row["name"]
-    error = f"  ({clean(row['error'])})" if row["state"] == "failed" else ""
+    has_failed = row["state"] == "failed" and row["error"]
+    error = f"  ({clean(row['error'])})" if has_failed else ""
     return (
         f"{row['id']:>6}  {clean(row['state']):<11} {share:>5}"
         f" {format_size(size):>9} {speed:>10}  {sanitize(str(name))}{error}"
