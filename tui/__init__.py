@@ -32,7 +32,7 @@ The journey of a download, in reading order::
     engine.engine                    Engine.add
     engine.scheduling.queue          order, limits per run and per origin
     engine.download.attempt          probe, plan, transfer, verify, finish
-    engine.download.segment_reader   one range: stream, limiter, writer, counters
+    engine.download.transfer         its segments and their connections
     net.session                      one request over the right transport
     disk.writer                      one executor call for many writes
     disk.direct_copy                 a thread copies a fast socket into a file

@@ -9,15 +9,15 @@ import pytest
 
 from tests.engine.test_segment_reader import Sink, Stream, reader_into
 from tui.core.errors import LocalError, PermanentError, TransientError
-from tui.engine.download import segment_reader
-from tui.engine.download.segments import LEAST_SPLIT, Segment, SegmentScheduler
+from tui.engine.download.ranges import segment_reader
+from tui.engine.download.ranges.segments import LEAST_SPLIT, Segment, SegmentScheduler
 from tui.engine.metrics.wait_times import Wait
 from tui.net.transports.base import SocketLease
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tui.engine.download.segment_reader import SegmentReader
+    from tui.engine.download.ranges.segment_reader import SegmentReader
 
 URL = "http://a/x"
 BODY = bytes(range(256)) * 16

@@ -13,8 +13,8 @@ from tui.core.clock import SystemClock
 from tui.core.download import Download
 from tui.core.errors import TransientError
 from tui.core.request import DownloadRequest
-from tui.engine.download.segment_reader import SegmentReader
-from tui.engine.download.segments import Segment
+from tui.engine.download.ranges.segment_reader import SegmentReader
+from tui.engine.download.ranges.segments import Segment
 from tui.engine.job import Job
 from tui.engine.metrics.wait_times import Waits
 from tui.engine.registry import DownloadRegistry

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tui.core.segment import RangeSet
 from tui.core.settings import Settings
 from tui.demo.script import ResponseScript
-from tui.engine.download.segments import (
+from tui.engine.download.ranges.segments import (
     LEAST_SPLIT,
     RACE_AFTER_S,
     Segment,

@@ -19,8 +19,8 @@ from tui.demo.script import RecordedRequest, ResponseScript
 from tui.disk.resume_record import ResumeRecord, serialize
 from tui.disk.writer import DiskWriter
 from tui.engine import ticker
-from tui.engine.download import segments
-from tui.engine.download.transfer import Checkpointer
+from tui.engine.download.checkpoint import Checkpointer
+from tui.engine.download.ranges import segments
 from tui.engine.scheduling.queue import HOST_CONNECTIONS
 from tui.net.response import Response
 
@@ -69,7 +69,7 @@ async def test_a_download_that_is_being_paused_opens_no_connection(
         requests = len(server.requests)
         engine.set_segments(8)
         (transfer,) = engine._context.registry.running
-        transfer.adjust()
+        transfer.connections.adjust()
         may_end.set()
         await until(engine, lambda: engine.snapshot().active == 0)
         await server.until(lambda: server.open_connections == 0)

@@ -27,7 +27,7 @@ from tui.demo.pattern import Pattern
 from tui.demo.script import ResponseScript
 from tui.disk import platform, resume_record
 from tui.engine import open_engine
-from tui.engine.download import transfer
+from tui.engine.download import checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,7 +130,7 @@ async def test_where_no_record_can_be_saved_no_more_is_downloaded(
             raise OSError(errno.ENOSPC, "the disk is full")
         return real(record)
 
-    monkeypatch.setattr(transfer, "CHECKPOINT_S", 0.0)
+    monkeypatch.setattr(checkpoint, "CHECKPOINT_S", 0.0)
     monkeypatch.setattr(resume_record, "serialize", serialize)
     async with start(segments=1) as engine:
         engine.add([request_for(url)])

@@ -12,7 +12,7 @@ from tui.core.download import DownloadState as S
 from tui.core.settings import HostRule
 from tui.demo.pattern import Pattern
 from tui.demo.script import ResponseScript
-from tui.engine.download.segments import Segment, SegmentScheduler
+from tui.engine.download.ranges.segments import Segment, SegmentScheduler
 from tui.net.limiter import Limiter
 
 if TYPE_CHECKING:

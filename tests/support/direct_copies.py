@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from tui.disk.direct_copy import DirectCopier
-from tui.engine.download import segment_reader
+from tui.engine.download.ranges import segment_reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable

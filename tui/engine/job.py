@@ -68,15 +68,52 @@ class Failure(NamedTuple):
     attempt: int
 
 
-class RunningTransfer(Protocol):
-    """What the rest of the engine asks of a transfer that is under way."""
+class FileConnections(Protocol):
+    """What the rest of the engine asks of the connections of a large file."""
 
     refuses_ranges: bool
     """The server gives only the whole file, so there is one connection."""
 
+    def count(self) -> int:
+        """Return the number of ranges in flight or about to be requested."""
+        ...
+
+    def wanted(self) -> int:
+        """Return the number of connections that the file should have."""
+        ...
+
+    def are_lacking(self) -> bool:
+        """Return True if it would use more connections than it has."""
+        ...
+
+    def could_use_another(self) -> bool:
+        """Return True if one more connection would be of use to it."""
+        ...
+
+    def left_for_each(self) -> float:
+        """Return the bytes still to come for each connection; 0.0 if unknown."""
+        ...
+
+    def adjust(self) -> None:
+        """Open or close connections to match the current limits."""
+        ...
+
+    def use_idle(self) -> None:
+        """Fetch a part of the rest on an idle connection, if that is faster."""
+        ...
+
+
+class RunningTransfer(Protocol):
+    """What the rest of the engine asks of a transfer that is under way."""
+
     @property
     def download(self) -> Download:
         """The download that is being transferred."""
+        ...
+
+    @property
+    def connections(self) -> FileConnections:
+        """Its connections, opened and closed while it runs."""
         ...
 
     @property
@@ -96,20 +133,8 @@ class RunningTransfer(Protocol):
         """Return True once the speed can be trusted for an ETA."""
         ...
 
-    def connections(self) -> int:
-        """Return the number of ranges in flight or about to be requested."""
-        ...
-
     def received_twice(self) -> int:
         """Return the received bytes that do not count, because of races."""
-        ...
-
-    def connections_wanted(self) -> int:
-        """Return the number of connections it aims at."""
-        ...
-
-    def lacks_connections(self) -> bool:
-        """Return True if it would use more connections than it has."""
         ...
 
     def segment_snapshots(self) -> tuple[SegmentSnapshot, ...]:
@@ -130,10 +155,6 @@ class RunningTransfer(Protocol):
 
     def tick(self, now: float) -> None:
         """Update meters, save progress and rebalance connections."""
-        ...
-
-    def adjust(self) -> None:
-        """Open or close connections to match the current limits."""
         ...
 
 

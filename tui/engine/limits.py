@@ -111,7 +111,7 @@ class LimitControl:
     def adjust_transfers(self) -> None:
         """Give every running transfer the connections that it should have."""
         for transfer in list(self._context.registry.running):
-            transfer.adjust()
+            transfer.connections.adjust()
 
     def publish(
         self,

@@ -371,7 +371,7 @@ class DownloadRegistry:
         if running is not None:
             speed = running.speed()
             stalled_s = max(0.0, now - running.last_byte_at)
-            connections = running.connections()
+            connections = running.connections.count()
             eta = _shown_eta_s(running)
             received -= running.received_twice()
         elif (

@@ -185,7 +185,7 @@ class SnapshotBuilder:
             started_at=download.started_at,
             finished_at=download.finished_at,
             connections_wanted=(
-                transfer.connections_wanted() if transfer is not None else 0
+                transfer.connections.wanted() if transfer is not None else 0
             ),
             rate_limit=limiter.rate if limiter is not None else None,
             modified_at=registry.modified_at.get(id),
@@ -213,8 +213,8 @@ class SnapshotBuilder:
                 disk=shares.disk,
                 limiter=shares.limiter,
                 own_limit=limiter.rate if limiter is not None else None,
-                connections=transfer.connections(),
-                takes_ranges=not transfer.refuses_ranges,
+                connections=transfer.connections.count(),
+                takes_ranges=not transfer.connections.refuses_ranges,
                 stalled_s=now - transfer.last_byte_at,
             )
         return diagnose_download(sample, self._tuner.utilization.diagnosis)

@@ -133,7 +133,7 @@ class WorkerPool:
             return
         if state.large_files:
             largest = max(state.large_files, key=lambda file: file.left_for_each())
-            largest.use_idle_connection()
+            largest.use_idle()
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         """Free the slot of a worker that could not free it itself.

@@ -154,7 +154,7 @@ class AutoTuner:
         reason = growth.observe(now, fetched, 0 if is_limited else left, origins)
         if reason is not None:
             for transfer in list(registry.running):
-                transfer.adjust()
+                transfer.connections.adjust()
         elif self._start is None and not growth.is_trying:
             reason = trials.observe(now, fetched, left, origins)
         if reason is not None:
@@ -173,7 +173,7 @@ class AutoTuner:
         done = sum(origin.done for origin in context.queue.origins.values())
         transfers = context.registry.running
         has_more = context.queue.has_startable(now) or any(
-            transfer.lacks_connections() for transfer in transfers
+            transfer.connections.are_lacking() for transfer in transfers
         )
         return Observation(
             now_s=now,

@@ -27,8 +27,10 @@ from tui.core.notices import ALREADY_PRESENT, EXISTING_KEPT, Notice, NoticeCode
 from tui.core.settings import OnExists
 from tui.core.text.sanitize import sanitize
 from tui.disk.errors import ChangedOnDiskError
+from tui.engine.download.checkpoint import record_of
 from tui.engine.download.finish import Finisher
 from tui.engine.download.probe import SMALL_BYTES, NotModified, Probe, Prober
+from tui.engine.download.ranges.opener import Changed
 from tui.engine.download.resume_policy import (
     START,
     Decision,
@@ -39,8 +41,7 @@ from tui.engine.download.resume_policy import (
     record_matches_urls,
     resumable_record,
 )
-from tui.engine.download.segments import Changed
-from tui.engine.download.transfer import Transfer, record_of
+from tui.engine.download.transfer import Transfer
 from tui.engine.metrics.wait_times import Wait
 from tui.engine.notices import add_note
 from tui.net.backoff import parse_http_date

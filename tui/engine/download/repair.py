@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
 from tui.core.errors import ErrorKind, FetchError, LocalError, PermanentError
+from tui.engine.download.ranges.segment_reader import SegmentReader
+from tui.engine.download.ranges.segments import Segment
 from tui.engine.download.request import request_headers
-from tui.engine.download.segment_reader import SegmentReader
-from tui.engine.download.segments import Segment
 from tui.net.request import GetRequest
 from tui.net.resource import read_resource_info
 

@@ -8,7 +8,7 @@ costs the same with 10 queued and with 100,000.
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from tui.core.errors import ErrorKind
 from tui.core.rules.hosts import rule_for
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tui.core.download import Download
     from tui.core.errors import FetchError
     from tui.core.settings import HostRule
+    from tui.engine.job import FileConnections
     from tui.engine.scheduling.waiting import Entry, Offer
 
 HOST_CONNECTIONS = 16
@@ -45,26 +46,6 @@ SLOWING_STATUSES = frozenset({429, 503})
 def shows_overload(error: FetchError) -> bool:
     """Return True if a server refuses with this error what it may accept later."""
     return error.status in SLOWING_STATUSES or error.kind is ErrorKind.REFUSED
-
-
-class LargeFile(Protocol):
-    """A running large file, as others of its origin see it."""
-
-    def connections(self) -> int:
-        """Return the number of its connections."""
-        ...
-
-    def could_use_another(self) -> bool:
-        """Return True if one more connection would be of use to it."""
-        ...
-
-    def left_for_each(self) -> float:
-        """Return the bytes still to come for each connection; 0.0 if unknown."""
-        ...
-
-    def use_idle_connection(self) -> None:
-        """Fetch a part of the rest on an idle connection, if that is faster."""
-        ...
 
 
 class OriginState:
@@ -120,7 +101,7 @@ class OriginState:
         """Monotonic time before which nothing is requested: Retry-After, or a pause."""
         self.learned_cap = 0
         """Its capacity in slots; 0 if it has not refused several downloads."""
-        self.large_files: list[LargeFile] = []
+        self.large_files: list[FileConnections] = []
         """Its large files that are running, in the order in which they started."""
         self.connections = 0
         """Open connections of its large files."""

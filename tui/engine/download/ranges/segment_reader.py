@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tui.disk.direct_copy import DirectCopy
     from tui.disk.part_file import PartFile
     from tui.engine.context import EngineContext
-    from tui.engine.download.segments import Segment
+    from tui.engine.download.ranges.segments import Segment
     from tui.engine.job import Job
     from tui.net.response import Response
     from tui.net.transports.base import SocketLease
