@@ -20,6 +20,7 @@ from tui.net.request import GetRequest
 from tui.net.routing.router import Route
 from tui.net.session import HttpSession
 from tui.net.session_config import load_session_config
+from tui.net.transports.http1 import client
 from tui.net.transports.selector import TransportSelector
 from tui.net.transports.sockets import SocketConnector
 
@@ -80,6 +81,25 @@ def test_a_body_that_nobody_reads_is_paused() -> None:
         # Kernel buffers take some of it; the client buffers next to nothing.
         assert sent < 32 << 20
         await response.close()
+
+    on_uvloop(run)
+
+
+def test_response_times_are_kept_of_a_bounded_number_of_origins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client, "MAX_TIMED_ORIGINS", 2)
+
+    async def run(session: HttpSession, first: ScriptedServer) -> None:
+        async with ScriptedServer() as second, ScriptedServer() as third:
+            urls = []
+            for server in (first, second, third):
+                urls.append(server.add("/x", ResponseScript(b"x", latency_s=0.01)))
+                for _ in range(2):  # on a new connection, and on an idle one
+                    await fetch(session, GetRequest(urls[-1]))
+            known = [session.idle_connections(url) for url in urls]
+            assert [idle.number for idle in known] == [1, 1, 1]
+            assert [idle.reply_s > 0 for idle in known] == [False, True, True]
 
     on_uvloop(run)
 

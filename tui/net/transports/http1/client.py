@@ -68,6 +68,9 @@ that has become idle. Some servers and proxies accept more connections than they
 (haproxy's maxconn): those in the pool would then keep the others waiting."""
 _LATE = 4.0
 """How many times longer than responses usually take at this origin that has to be."""
+MAX_TIMED_ORIGINS = 1024
+"""Origins whose response times are kept; of further ones, those seen first are dropped.
+"""
 
 
 class _Unanswered:
@@ -81,6 +84,18 @@ class _Unanswered:
         """By the loop's clock."""
         self.replacement: Connection | None = None
         """An idle connection, on which the request is sent again."""
+
+
+class _ResponseTimes:
+    """How long responses of an origin take, in seconds."""
+
+    __slots__ = ("fewest_s", "mean_s")
+
+    def __init__(self) -> None:
+        self.fewest_s: float | None = None
+        """Of all on connections that were idle; ``None`` before the first."""
+        self.mean_s: float | None = None
+        """Moving mean of those on new connections; ``None`` before the first."""
 
 
 class Http1Transport(Transport):
@@ -122,13 +137,10 @@ class Http1Transport(Transport):
         self._proxy = route.proxy
         self._idle: dict[Origin, list[Connection]] = {}
         """The most recently used one is last."""
-        self._reply_s: dict[Origin, float] = {}
-        """Fewest seconds to a response on a connection that was idle."""
+        self._times: dict[Origin, _ResponseTimes] = {}
         self._open: set[Connection] = set()
         self._unanswered: dict[Origin, list[_Unanswered]] = {}
         """In the order in which they were sent."""
-        self._response_s: dict[Origin, float] = {}
-        """Mean seconds to a response on a new connection."""
         self._hand_over_timer: asyncio.TimerHandle | None = None
         self._sweep: asyncio.TimerHandle | None = None
 
@@ -147,7 +159,10 @@ class Http1Transport(Transport):
                 try:
                     sent_at = self._loop.time()
                     head = await connection.send_request(request)
-                    self._note_reply(origin, self._loop.time() - sent_at)
+                    took_s = self._loop.time() - sent_at
+                    times = self._times_of(origin)
+                    if times.fewest_s is None or took_s < times.fewest_s:
+                        times.fewest_s = took_s
                 except Exception:
                     # The server has just closed it: RFC 9112 section 9.3.1 allows a GET
                     # without any response to be sent again.
@@ -174,7 +189,8 @@ class Http1Transport(Transport):
             for connection in self._idle.get(origin, ())
             if connection.is_open and connection.idle_since > oldest
         ]
-        return IdleConnections(len(usable), self._reply_s.get(origin, 0.0))
+        times = self._times.get(origin)
+        return IdleConnections(len(usable), (times and times.fewest_s) or 0.0)
 
     async def aclose(self) -> None:
         """Close all connections. Safe to call twice."""
@@ -201,10 +217,13 @@ class Http1Transport(Transport):
 
     # -- inside ------------------------------------------------------------------------
 
-    def _note_reply(self, origin: Origin, took_s: float) -> None:
-        best_s = self._reply_s.get(origin)
-        if best_s is None or took_s < best_s:
-            self._reply_s[origin] = took_s
+    def _times_of(self, origin: Origin) -> _ResponseTimes:
+        times = self._times.get(origin)
+        if times is None:
+            if len(self._times) >= MAX_TIMED_ORIGINS:
+                self._times.pop(next(iter(self._times)))
+            times = self._times[origin] = _ResponseTimes()
+        return times
 
     def _through_proxy(self, target: _ParsedUrl, proxy: Proxy) -> _ParsedUrl:
         """Return what to ask the proxy for (RFC 9112 section 3.2.2)."""
@@ -283,15 +302,18 @@ class Http1Transport(Transport):
             if not waiting:
                 del self._unanswered[origin]
         took_s = self._loop.time() - began
-        mean_s = self._response_s.get(origin, took_s)
-        self._response_s[origin] = mean_s + (took_s - mean_s) / 4
+        times = self._times_of(origin)
+        mean_s = took_s if times.mean_s is None else times.mean_s
+        times.mean_s = mean_s + (took_s - mean_s) / 4
         return connection, head
 
     def _hand_over(self) -> None:
         """Give idle connections to requests that have been waiting too long."""
         now, is_early = self._loop.time(), False
         for origin, waiting in self._unanswered.items():
-            patience_s = max(UNANSWERED_S, _LATE * self._response_s.get(origin, 0.0))
+            times = self._times.get(origin)
+            mean_s = (times and times.mean_s) or 0.0
+            patience_s = max(UNANSWERED_S, _LATE * mean_s)
             for this in waiting:
                 if this.replacement is not None or not this.connection.has_no_data:
                     continue
