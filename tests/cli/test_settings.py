@@ -7,8 +7,9 @@ import pytest
 from tests.support.command import fetchtui
 from tui.cli.load_settings import load_settings
 from tui.cli.options import CommandLine
+from tui.config.option import SettingValue
 from tui.config.precedence import DashboardSettings
-from tui.core.settings import AUTO_START, Settings
+from tui.core.settings import Settings
 from tui.demo.server import Pattern, ResponseScript
 
 WHOLE = Pattern(40_000, seed=4)
@@ -119,6 +120,21 @@ def test_demo_ignores_network_settings_in_the_file(config, monkeypatch):
     monkeypatch.setenv("FETCHTUI_ASCII", "1")
     resolved = load_settings(CommandLine(demo=True))
     assert resolved.settings() == Settings(
-        auto=True, concurrency=AUTO_START, sizes_ahead=True
+        auto=False, concurrency=8, timeout_s=3.0, proxy="direct", sizes_ahead=True
     )
     assert resolved.dashboard() == DashboardSettings(motion=False, ascii=True)
+
+
+def test_what_the_demo_chooses_has_its_name_as_source(config):
+    keys = ("proxy", "timeout", "auto", "concurrency", "retries")
+
+    def sources(**typed: object) -> list[str]:
+        given = {key: SettingValue(value, f"--{key}") for key, value in typed.items()}
+        resolved = load_settings(CommandLine(demo=True, settings=given))
+        return [resolved.values[key].source for key in keys]
+
+    chosen = ["--demo"] * 4
+    assert sources() == [*chosen, "default"]
+    assert sources(timeout=9.0) == ["--demo", "--timeout", *chosen[2:], "default"]
+    assert sources(auto=True)[2:4] == ["--auto", "default"]
+    assert sources(concurrency=3)[2:4] == ["--demo", "--concurrency"]

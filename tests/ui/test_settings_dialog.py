@@ -206,6 +206,19 @@ async def test_each_value_shows_its_source(file):
         assert source("writers").endswith("changed in this session")
 
 
+async def test_a_concurrency_that_was_measured_is_not_a_change_of_the_user(file):
+    async with dashboard(size=(140, 40)) as board:
+        board.main.service.set_auto(True)
+        board.main.service.concurrency = 19
+        await opened(board)
+        (line,) = (line for line in board.screen() if " concurrency " in line)
+        assert line.rstrip(" │").endswith("chosen by auto")
+        await board.press("escape", "plus")
+        await opened(board)
+        (line,) = (line for line in board.screen() if " concurrency " in line)
+        assert line.rstrip(" │").endswith("changed in this session")
+
+
 async def test_an_invalid_file_is_reported_and_not_changed(file):
     file.write_text("concurrency = = 3")
     async with dashboard() as board:

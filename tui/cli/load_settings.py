@@ -11,7 +11,7 @@ import click
 from tui.config.display import shown_value
 from tui.config.errors import ConfigError, Problem
 from tui.config.location import read_config
-from tui.config.option import Group
+from tui.config.option import Group, SettingValue
 from tui.config.precedence import PROFILE_VARIABLE, resolve
 from tui.config.registry import BY_KEY, OPTIONS, THEMES
 from tui.config.values import suggest
@@ -55,11 +55,32 @@ def load_settings(line: CommandLine) -> Resolved:
         environment=environment,
         command_line=line.settings,
     )
+    if line.demo:
+        _choose_for_demo(resolved)
     keys = resolved.values["keys"]
     if keys.value:
         resolved.problems += _check_keys(document, keys.value, keys.source)
     resolved.problems += _check_theme(resolved)
     return resolved
+
+
+def _choose_for_demo(resolved: Resolved) -> None:
+    """Set what the demo needs, unless it is set on the command line."""
+    from tui.demo.playlist import CONCURRENCY, TIMEOUT_S
+
+    chosen = {
+        # Its server is on this machine, so no proxy from the environment reaches it.
+        "proxy": "direct",
+        "timeout": TIMEOUT_S,
+        # The speeds of its server are chosen for a fixed concurrency.
+        "auto": False,
+    }
+    values = resolved.values
+    if values["auto"].source == "default":
+        chosen["concurrency"] = CONCURRENCY
+    for key, value in chosen.items():
+        if values[key].source == "default":
+            values[key] = SettingValue(value, "--demo")
 
 
 def known_actions() -> dict[str, str]:

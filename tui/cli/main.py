@@ -201,7 +201,7 @@ def _run_here(
         settings = settings._replace(sizes_ahead=False)
     with ExitStack() as stack:
         if line.demo:
-            settings = _demo_settings(line, settings, stack)
+            settings = _demo_settings(resolved, settings, stack)
         if line.is_stdout:
             settings = _stdout_settings(settings, stack)
         session = None
@@ -308,26 +308,18 @@ def _apply_to_single(
     return requests
 
 
-def _demo_settings(line: CommandLine, settings: Settings, stack: ExitStack) -> Settings:
-    """Give the demo a temporary directory and a short timeout, unless overridden."""
-    from tui.core.settings import Settings
-    from tui.demo.playlist import TIMEOUT_S
+def _demo_settings(
+    resolved: Resolved, settings: Settings, stack: ExitStack
+) -> Settings:
+    """Give the demo a temporary directory, unless one was chosen."""
+    from tui.config.option import SettingValue
     from tui.demo.tempdir import TemporaryDirectory
 
-    # The demo's server is on this machine, so no proxy from the environment reaches it.
-    settings = settings._replace(proxy=line.value("proxy") or "direct")
-    if line.value("output-dir") is None:
-        settings = settings._replace(
-            output_dir=stack.enter_context(TemporaryDirectory())
-        )
-    if line.value("timeout") is None:
-        settings = settings._replace(timeout_s=TIMEOUT_S)
-    if line.value("auto") is None:
-        # The speeds of its server are chosen for a fixed concurrency.
-        settings = settings._replace(auto=False)
-        if line.value("concurrency") is None:
-            settings = settings._replace(concurrency=Settings().concurrency)
-    return settings
+    if resolved.values["output-dir"].source != "default":
+        return settings
+    directory = stack.enter_context(TemporaryDirectory())
+    resolved.values["output-dir"] = SettingValue(directory, "--demo")
+    return settings._replace(output_dir=directory)
 
 
 def _stdout_settings(settings: Settings, stack: ExitStack) -> Settings:

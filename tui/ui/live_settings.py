@@ -355,7 +355,10 @@ class LiveSettings:
             option = find(key)
             start = option.default if self._resolved is None else self._resolved[key]
             is_same = self.now(option) == start or key in _DETECTED
-            return first if is_same else "changed in this session"
+            if is_same:
+                return first
+            is_automatic = key == "concurrency" and self._service.snapshot().auto.is_on
+            return "chosen by auto" if is_automatic else "changed in this session"
         assert self._file is not None
         source = "settings file" if self._file.is_set(key) else "default"
         was_overridden = first.startswith(("FETCHTUI_", "-"))
