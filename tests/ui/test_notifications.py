@@ -169,21 +169,29 @@ async def test_failures_share_one_toast_and_the_end_is_announced_once():
         assert len(board.toasts()) == 1
 
 
-@pytest.mark.parametrize(
-    ("size", "free"), [((120, 36), 3), ((80, 24), 2)], ids=["full", "folded"]
-)
-async def test_a_toast_leaves_the_lines_below_it_free(size, free):
+@pytest.mark.parametrize("size", [(120, 36), (80, 24)], ids=["full", "folded"])
+async def test_a_toast_covers_nothing_but_the_end_of_the_list(size):
     service = FakeService()
-    for number in range(4):
+    for number in range(40):
         service.put(f"file-{number}", DownloadState.DOWNLOADING, size=10)
     async with dashboard(service, size, draws_toasts=True) as board:
         for id in range(2):
             service.fail(id, "not_found")
         await board.tick()
-        *_, toast = [line for line in board.screen() if "2× not found" in line]
-        assert board.screen()[-free - 1] == toast
-        assert toast.endswith("  "), "nothing of what is below it is left beside it"
-        assert not any("2× not found" in line for line in board.screen()[-free:])
+        toast = board.main.query_one("Toast")
+        assert toast.size.width < 30, "no wider than its text"
+        for keys in ((), ("d",), ("d", "L"), ("H",)):
+            await board.press(*keys)
+            await board.wait_idle()  # the panes have their place first
+            assert board.list.region.contains_region(toast.region)
+            (line,) = (line for line in board.screen() if "2× not found" in line)
+            assert line.endswith("2 failed: 2× not found ")
+        await board.press("d", "z")
+        await board.wait_idle()
+        disk = board.main.disk
+        assert not board.list.display
+        assert disk.region.shrink((1, 0, 1, 0)).contains_region(toast.region)
+        assert "[slow disk]" in board.text()
 
 
 async def test_the_log_names_a_download_that_starts_while_100_are_added():

@@ -340,9 +340,19 @@ class MainScreen(Screen[None]):
     def _show_toast(self, text: str) -> bool:
         if self.breakpoint not in (Breakpoint.FULL, Breakpoint.FOLDED):
             return False
+        self._place_toasts()
         self.app.clear_notifications()  # the newest toast has all the numbers
         self.app.notify(text, severity="error", timeout=_TOAST_S, markup=False)
         return True
+
+    def _place_toasts(self) -> None:
+        """Let toasts cover only the end of the list: panes and lines stay readable."""
+        zoomed = [
+            pane for pane in self._all_panes if str(pane.id) == self.pane_layout.zoomed
+        ]
+        end = zoomed[0].region.bottom - 1 if zoomed else self.list.region.bottom
+        for rack in self.query("ToastRack"):
+            rack.styles.margin = (0, 0, self.size.height - end, 0)
 
     def _show_end(self, snapshot: EngineSnapshot | None) -> None:
         """Show the result of a finished run in the line that has space for it."""
@@ -538,6 +548,7 @@ class MainScreen(Screen[None]):
                 if pane.display and not pane.is_attached:
                     self.mount(pane, before=self._below(pane))
             self.refresh_scheduler.refresh_all()
+            self.call_after_refresh(self._place_toasts)
 
     def _on_demand(self) -> Iterator[Pane]:
         """Yield the panes that are mounted when they are opened for the first time."""
