@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -487,6 +488,26 @@ async def test_a_part_file_of_another_download_is_kept(
     assert deletion == Deletion(0, 0, ((0, KeepReason.CHANGED),))
     assert part.read_bytes() == b"other"
     assert record.read_bytes() == serialize(other)
+
+
+@pytest.mark.parametrize(("later_s", "is_kept"), [(1.9, False), (60.0, True)])
+async def test_a_file_that_was_written_again_is_kept(
+    server: ScriptedServer,
+    start: Start,
+    tmp_path: Path,
+    later_s: float,
+    is_kept: bool,
+) -> None:
+    async with start() as engine:
+        ids = engine.add([request_for(server.add("/x", ResponseScript(BODY)))])
+        await engine.wait_idle()
+        # Up to two seconds may be the file system's: FAT keeps even ones.
+        at = engine.rows(ids)[0].finished_at + later_s
+        os.utime(tmp_path / "out/x", (at, at))
+        engine.remove(ids)
+        deletion = await engine.delete_data(ids)
+    assert [reason for _, reason in deletion.kept] == [KeepReason.CHANGED] * is_kept
+    assert (tmp_path / "out/x").exists() == is_kept
 
 
 async def test_files_that_are_not_ours_are_kept(

@@ -95,6 +95,24 @@ async def test_mirrors_share_the_work_when_a_checksum_is_known(
     assert digest(tmp_path / "out/f") == BODY.sha256()
 
 
+async def test_the_ranges_of_one_mirror_are_of_one_file(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    async with ScriptedServer() as other:
+        server.add("/f", ResponseScript(body=BODY, etag='"a"', rate=1_000_000))
+        other.add("/f", ResponseScript(body=BODY, etag='"b"', rate=20_000_000))
+        async with start(segments=2) as engine:
+            urls = (server.url("/f"), other.url("/f"))
+            engine.add([DownloadRequest(urls, checksum=SHA)])
+            await engine.wait_idle()
+            assert engine.rows([0])[0].state is S.DONE
+        tags = [seen.headers.get("if-range") for seen in other.requests]
+        assert len(tags) > 1
+        # Its tag is known from its first response, whatever the other one's is.
+        assert tags == [None, *['"b"'] * (len(tags) - 1)]
+    assert digest(tmp_path / "out/f") == BODY.sha256()
+
+
 async def test_without_a_checksum_two_mirrors_are_never_mixed(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tests.integration.conftest import Start
     from tui.demo.server import ScriptedServer
+    from tui.engine.download.ranges.connections import Connections
 
 SLOW = ResponseScript(Pattern(400_000, 1), etag='"1"', rate=400_000)
 
@@ -99,6 +100,28 @@ async def test_a_host_that_refuses_all_requests_for_a_while_is_left_alone_meanwh
         assert engine.origins()[0].cap >= 5
     refused = sum(1 for r in server.requests if r.status == 429)
     assert refused < 40
+
+
+async def test_a_refused_further_connection_waits_as_long_as_the_server_asks(
+    server: ScriptedServer, start: Start
+) -> None:
+    busy = ResponseScript(status=503, headers={"Retry-After": "3600"})
+
+    def refuse(request: RecordedRequest) -> ResponseScript | None:
+        return busy if "range" in request.headers else None
+
+    script = ResponseScript(
+        Pattern(8 << 20, 1), etag='"1"', rate=400_000, answer=refuse
+    )
+    url = server.add("/f", script)
+    async with start(segments=2) as engine:
+        engine.add([request_for(url)])
+        await until(engine, lambda: engine._context.registry.running)
+        (transfer,) = engine._context.registry.running
+        connections = cast("Connections", transfer.connections)
+        await until(engine, lambda: connections.retry_at)
+        wait_s = connections.retry_at - engine._context.clock.monotonic()
+        assert 3500 < wait_s <= 3600
 
 
 async def test_the_next_run_does_not_ask_for_more_than_a_host_accepted(
