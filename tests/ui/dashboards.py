@@ -78,6 +78,10 @@ class Dashboard:
     def text(self) -> str:
         return "\n".join(self.screen())
 
+    def words(self) -> str:
+        """Return the text on the screen without its frames and line breaks."""
+        return " ".join(self.text().replace("│", " ").split())
+
     def message(self) -> str:
         return self.main.messages.message
 
