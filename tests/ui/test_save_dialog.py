@@ -113,7 +113,9 @@ async def test_ctrl_o_adds_a_list_and_skips_listed_downloads(tmp_path, monkeypat
         await until_shown(board.app, "1 already listed")
         await board.press("enter")
         await until_said(board, "Added 1 download")
-        assert service.downloads[-1].url == "https://new.example/1"
+        # The message says what is being added, and undo takes back what was.
+        await until(lambda: service.downloads[-1].url == "https://new.example/1")
+        await until(lambda: board.main.add_queue.is_all_added)
         total = service.snapshot().total
         await board.press("u")
         await until_said(board, "Undid: adding of 1 download")
