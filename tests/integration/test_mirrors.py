@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.integration.conftest import Start
+    from tui.core.events import Event
     from tui.core.snapshot import DownloadSnapshot
     from tui.engine.engine import Engine
 
@@ -375,22 +375,27 @@ async def test_a_planned_attempt_is_one_of_those_that_are_left(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With several mirrors, and if attempts that made progress do not count."""
-    monkeypatch.setattr("tui.engine.download.retry.next_wait_s", lambda *_: 0.05)
+    monkeypatch.setattr("tui.engine.download.retry.next_wait_s", lambda *_: 0.0)
     async with ScriptedServer() as broken, ScriptedServer() as slow:
         broken.add("/f", ResponseScript(status=500))
         slow.add("/f", ResponseScript(BODY, cut_after=2_000_000, etag='"a"'))
         async with start(retries=2, segments=1) as engine:
             planned: dict[str, list[tuple[int, int]]] = {"one": [], "two": []}
+            publish = engine._context.bus.publish
+
+            def look(event: Event) -> None:
+                if isinstance(event, Retrying):
+                    (row,) = engine.rows([event.id])
+                    assert row.state is S.WAITING
+                    planned[row.name].append((row.attempt + 1, row.attempts_allowed))
+                publish(event)
+
+            engine.subscribe()
+            monkeypatch.setattr(engine._context.bus, "publish", look)
             engine.add([DownloadRequest((slow.url("/f"),), name="one")])
             mirrors = (broken.url("/f"), broken.url("/f?2"))
             engine.add([DownloadRequest(mirrors, name="two")])
-            idle = asyncio.create_task(engine.wait_idle())
-            while not idle.done():
-                for row in engine.rows([0, 1]):
-                    attempt = (row.attempt + 1, row.attempts_allowed)
-                    if row.state is S.WAITING and attempt not in planned[row.name]:
-                        planned[row.name].append(attempt)
-                await asyncio.sleep(0.001)
+            await engine.wait_idle()
             one, two = engine.rows([0, 1])
     assert planned["one"] == [(n, n + 1) for n in range(2, 7)]
     assert planned["two"][-1] == (6, 6)
