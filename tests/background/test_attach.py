@@ -81,11 +81,11 @@ async def test_what_one_client_cancels_the_other_shows_and_can_restore():
     ):
         assert one.cancel([1]) == [1]
         assert one.rows([1])[0].state is _S.CANCELLED, "before any answer"
-        await until(lambda: other.rows([1])[0].state is _S.CANCELLED, 1)
+        await until(lambda: other.rows([1])[0].state is _S.CANCELLED)
         other.resume([1])
-        await until(lambda: one.snapshot().counts[_S.QUEUED] == 2, 1)
+        await until(lambda: one.snapshot().counts[_S.QUEUED] == 2)
         added = await other.submit([DownloadRequest(("http://h/new",))])
-        await until(lambda: one.snapshot().total == 3, 1)
+        await until(lambda: one.snapshot().total == 3)
         (row,) = await one.fetch_rows(added)
         assert (row.name, row.url) == ("new", "http://h/new")
 
@@ -172,9 +172,9 @@ async def test_rows_not_shown_before_arrive_a_moment_later_and_then_follow():
         assert replica.rows([0])[0].name == "0.bin"
         service.change(0, name="renamed.bin")
         service.downloads[0].received = 500
-        await until(lambda: replica.rows([0])[0].name == "renamed.bin", 5)
+        await until(lambda: replica.rows([0])[0].name == "renamed.bin")
         service.downloads[0].received = 700
-        await until(lambda: replica.rows([0])[0].received == 700, 5)
+        await until(lambda: replica.rows([0])[0].received == 700)
         assert replica.rows([5, -1]) == []
 
 

@@ -468,7 +468,7 @@ async def test_a_closed_listener_hears_nothing(world):
 async def test_idle_means_that_only_a_user_can_resume(world):
     await world.put(_S.PAUSED)
     await world.put(_S.DONE)
-    await asyncio.wait_for(world.service.wait_idle(), 10)
+    await asyncio.wait_for(world.service.wait_idle(), 20)
 
 
 async def test_a_running_download_is_not_idle(world):
@@ -477,13 +477,13 @@ async def test_a_running_download_is_not_idle(world):
     await asyncio.sleep(0)
     assert not idle.done()
     world.service.cancel(ids)
-    await asyncio.wait_for(idle, 10)
+    await asyncio.wait_for(idle, 20)
 
 
 async def test_a_queue_that_an_error_has_paused_is_idle(world):
     await world.run_into(PauseReason(ErrorKind.DISK_FULL, "the disk is full"))
     await world.put(_S.QUEUED)
-    await asyncio.wait_for(world.service.wait_idle(), 10)
+    await asyncio.wait_for(world.service.wait_idle(), 20)
 
 
 async def test_several_can_wait_until_it_is_idle(world):
@@ -495,7 +495,7 @@ async def test_several_can_wait_until_it_is_idle(world):
     last.cancel()
     await asyncio.wait([last])
     world.service.cancel(ids)
-    await asyncio.wait_for(asyncio.gather(first, second), 10)
+    await asyncio.wait_for(asyncio.gather(first, second), 20)
 
 
 async def test_closing_twice_is_safe(world):

@@ -94,7 +94,7 @@ async def interrupted_then_finished(
             terminal.type(b"\x03")
         else:
             process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             status = await process.wait()
     finally:
         terminal.close()

@@ -231,5 +231,5 @@ async def test_a_response_that_comes_at_the_moment_of_a_stop_is_closed(
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await server.until(lambda: not server.open_connections, 5.0)
+    await server.until(lambda: not server.open_connections)
     await session.close()

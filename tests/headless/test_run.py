@@ -97,7 +97,7 @@ class HeadlessRun:
         await until(lambda: len(self.service.downloads) == count)
 
     async def status(self) -> int:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             return await self.task
 
     def objects(self) -> list[dict[str, Any]]:
@@ -241,7 +241,7 @@ async def test_unwritable_stdout_is_reported_and_exits_with_1() -> None:
         run = run_headless(
             service, [], is_json=True, stdout_fd=full, stderr_fd=err.writing
         )
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             assert await run == 1
         assert err.read() == "cannot write to stdout: No space left on device\n"
     os.close(full)

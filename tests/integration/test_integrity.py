@@ -305,7 +305,7 @@ async def test_a_stop_while_bad_bytes_get_their_name_leaves_no_progress(
     server.add("/f", ResponseScript(LARGE, etag='"1"'))
     async with start() as engine:
         engine.add([request_for(server.url("/f"), checksum=sha(b""))])
-        await asyncio.wait_for(began.wait(), 10)
+        await asyncio.wait_for(began.wait(), 20)
         assert getattr(engine, verb)([0]) == [0]
         may_end.set()
         await until(engine, lambda: engine.snapshot().active == 0)
@@ -325,7 +325,7 @@ async def test_a_stop_holds_though_bad_bytes_do_not_get_their_name(
     server.add("/f", ResponseScript(LARGE, etag='"1"'))
     async with start() as engine:
         engine.add([request_for(server.url("/f"), checksum=sha(b""))])
-        await asyncio.wait_for(began.wait(), 10)
+        await asyncio.wait_for(began.wait(), 20)
         assert getattr(engine, verb)([0]) == [0]
         state = engine.rows([0])[0].state
         may_end.set()
@@ -341,7 +341,7 @@ async def test_a_stop_while_bad_bytes_are_discarded_leaves_no_progress(
     server.add("/f", ResponseScript(LARGE, etag='"1"'))
     async with start(keeps_corrupt=False) as engine:
         engine.add([request_for(server.url("/f"), checksum=sha(b""))])
-        await asyncio.wait_for(began.wait(), 10)
+        await asyncio.wait_for(began.wait(), 20)
         assert engine.pause([0]) == [0]
         may_end.set()
         await until(engine, lambda: engine.snapshot().active == 0)

@@ -441,7 +441,7 @@ async def test_a_small_file_whose_name_is_taken_waits_for_its_last_worker(
         assert engine.rows([0])[0].state is S.PROBING
         await until(engine, lambda: engine.rows([0])[0].state is S.QUEUED)
         may_close.set()
-        await asyncio.wait_for(engine.wait_idle(), 10)
+        await asyncio.wait_for(engine.wait_idle(), 20)
         row = engine.rows([0])[0]
         assert (row.state, row.name) == (S.DONE, "f (1)")
 

@@ -91,7 +91,7 @@ async def killed_in_the_middle(tmp_path, server, bodies, *arguments):
     out = tmp_path / "out"
     command = (wanted, "-o", out, "-c", "2", "-s", "1", *arguments)
     async with dashboard(tmp_path, *command) as terminal:
-        await until(lambda: len(recorded(out)) == 2, 15)
+        await until(lambda: len(recorded(out)) == 2)
         terminal.process.kill()
         assert await ended(terminal) == -9
     return out
@@ -131,7 +131,7 @@ async def test_a_finished_session_is_shown_without_requests(tmp_path, server, bo
     (out / "f0.bin").unlink()
     seen = len(server.requests)
     async with dashboard(tmp_path) as terminal:
-        await until(lambda: f": {COUNT} done" in seen_on(terminal), 15)
+        await until(lambda: f": {COUNT} done" in seen_on(terminal))
         terminal.press("q")
         assert await ended(terminal) == 0
     assert len(server.requests) == seen
@@ -140,7 +140,7 @@ async def test_a_finished_session_is_shown_without_requests(tmp_path, server, bo
 
 async def test_the_demo_and_runs_without_a_dashboard_leave_no_session(tmp_path):
     async with dashboard(tmp_path, "--demo") as terminal:
-        await until(lambda: "missing.html" in seen_on(terminal), 15)
+        await until(lambda: "missing.html" in seen_on(terminal))
         terminal.press("\x03")
         terminal.press("\x03")
         await ended(terminal)
@@ -156,14 +156,14 @@ async def test_two_dashboards_keep_a_session_each(tmp_path, server, bodies):
     one = dashboard(tmp_path, first_url, "-o", tmp_path / "one")
     two = dashboard(tmp_path, second_url, "-o", tmp_path / "two")
     async with one as first, two as second:
-        await until(lambda: len(sessions()) == 2, 15)
+        await until(lambda: len(sessions()) == 2)
         # A third one without anything to do finds both taken and breaks neither.
         async with dashboard(tmp_path) as third:
-            await until(lambda: "open in another window" in seen_on(third), 15)
+            await until(lambda: "open in another window" in seen_on(third))
             third.press("q")
             assert await ended(third) == 0
         for terminal, folder in ((first, "one"), (second, "two")):
-            await until(lambda f=folder: whole(tmp_path / f, bodies), 15)
+            await until(lambda f=folder: whole(tmp_path / f, bodies))
             terminal.press("\x03")
             terminal.press("\x03")
             await ended(terminal)
@@ -183,13 +183,13 @@ async def test_no_password_is_stored_and_a_missing_one_is_reported(
     out = tmp_path / "out"
     async with dashboard(tmp_path, url, "-o", out) as terminal:
         sessions = tmp_path / "state" / "sessions"
-        await until(lambda: journaled(sessions, b"/f5.bin"), 15)
+        await until(lambda: journaled(sessions, b"/f5.bin"))
         terminal.process.kill()
         await ended(terminal)
     for path in tmp_path.glob("state/sessions/*"):
         assert b"hunter2" not in path.read_bytes()
         assert path.stat().st_mode & 0o077 == 0
     async with dashboard(tmp_path) as terminal:
-        await until(lambda: "needs its login again" in seen_on(terminal), 15)
+        await until(lambda: "needs its login again" in seen_on(terminal))
         terminal.press("q")
         assert await ended(terminal) == 1

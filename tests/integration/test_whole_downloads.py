@@ -245,7 +245,7 @@ async def test_a_stop_while_useless_bytes_are_discarded_leaves_no_progress(
     server.add("/b", ResponseScript(body=BIG, first=[broken]))
     async with start() as engine:
         engine.add([request_for(server.url("/b"))])
-        await asyncio.wait_for(began.wait(), 10)
+        await asyncio.wait_for(began.wait(), 20)
         engine.pause([0])
         may_end.set()
         await until(engine, lambda: engine.snapshot().active == 0)
@@ -496,7 +496,7 @@ async def test_a_rename_that_the_exit_waits_for_too_long_is_never_claimed(
     began, may_end = held(monkeypatch, "finish")
     async with start() as engine:
         engine.add([request_for(server.add("/f", ResponseScript(BIG)))])
-        await asyncio.wait_for(began.wait(), 10)
+        await asyncio.wait_for(began.wait(), 20)
         task = engine._registry.jobs[0].task
         assert task is not None
         closing = asyncio.ensure_future(engine.close())

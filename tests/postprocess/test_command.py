@@ -94,13 +94,13 @@ async def test_hanging_command_is_killed_with_its_children(tmp_path):
 
 async def test_command_that_ignores_sigterm_is_killed(monkeypatch):
     monkeypatch.setattr("tui.postprocess.hooks.GRACE_S", 0.2)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         with pytest.raises(CommandError, match="took longer"):
             await run("trap '' TERM; while :; do sleep 0.1; done", timeout_s=0.3)
 
 
 async def test_background_processes_are_not_waited_for(tmp_path):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await run(f"sleep 60 & echo $! > {tmp_path}/pid")
     child = int((tmp_path / "pid").read_text())
     assert is_alive(child), "a player may go on playing"

@@ -34,7 +34,7 @@ def left_over(mark: Path) -> list[str]:
 async def mark(tmp_path):
     yield {MARK: str(tmp_path)}
     # What was killed takes a moment to be gone.
-    await until(lambda: not left_over(tmp_path), 3)
+    await until(lambda: not left_over(tmp_path))
 
 
 async def test_failing_hook_exits_with_1(server, tmp_path, mark):
@@ -139,7 +139,7 @@ async def test_dashboard_forwards_the_notification(
         )
         await until(lambda: NOTICE in terminal.shown, 30)
         terminal.type(b"q")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert await process.wait() == 0
     finally:
         del os.environ[MARK]
@@ -184,7 +184,7 @@ async def test_ctrl_c_stops_waiting_after_the_dashboard(server, tmp_path, mark):
         )
         await until(lambda: b"waiting for 1 hook" in terminal.shown, 30)
         terminal.type(b"\x03")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             status = await process.wait()
     finally:
         del os.environ[MARK]

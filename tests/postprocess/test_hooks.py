@@ -246,6 +246,6 @@ async def test_many_downloads_are_queued(tmp_path):
         runner.push(Ended(0, True))
     assert len(runner) == 100_000
     assert len(asyncio.all_tasks()) == before + 2
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await runner.close()
     assert len(runner) == 0

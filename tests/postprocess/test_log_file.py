@@ -35,7 +35,7 @@ def text(words: str) -> Notice:
 
 async def written(log: LogFile, *events: e.Event) -> None:
     log.take(events)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await log.close()
 
 

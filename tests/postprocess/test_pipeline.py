@@ -97,7 +97,7 @@ async def test_end_is_announced_again_after_more_downloads(server, run, tmp_path
     async with run("/a", hooks=hooks) as (engine, _):
         engine.add([DownloadRequest((server.url("/b"),))])
         reason = tmp_path / "told"
-        await until(lambda: reason.read_text() == "1\n2\n", 10)
+        await until(lambda: reason.read_text() == "1\n2\n")
 
 
 FAILED = "hook 'sh' exited with status 7: no"
@@ -247,7 +247,7 @@ async def test_close_stops_hooks_and_reports_unfinished_work(server, tmp_path):
     pid = tmp_path / "pid"
     await until(lambda: pid.exists() and len(follower._hooks) == 3)
     assert follower.summary() == ["post-processing: 3 hooks unfinished"]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await follower.close()
         await engine.close()
     assert len(pid.read_text().split()) == 1, "the others were not begun"
@@ -273,7 +273,7 @@ async def test_stopped_run_still_post_processes_finished_downloads(tmp_path):
     await until(lambda: len(service.downloads) == 2)
     service.fail(0, "disk_full", "the disk is full")
     service.pause_for(PauseReason(ErrorKind.DISK_FULL, "the disk is full"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         assert await running == 1
     os.close(nowhere)
     assert (tmp_path / "told").read_text() == "the disk is full\n"

@@ -316,7 +316,7 @@ async def open_socket(rpc):
 async def ended(reader):
     """Wait until the server closes the connection, and return what came before."""
     try:
-        return await asyncio.wait_for(reader.read(), 10)
+        return await asyncio.wait_for(reader.read(), 20)
     except ConnectionError:
         return b""
 

@@ -189,4 +189,4 @@ async def test_closing_ends_every_connection(rpc):
     async with rpc.socket() as socket:
         await rpc.server.close()
         with pytest.raises(Exception, match="1012"):
-            await asyncio.wait_for(socket.recv(), 10)
+            await asyncio.wait_for(socket.recv(), 20)

@@ -270,9 +270,9 @@ def test_the_dashboard_is_drawn_on_the_terminal_if_stderr_is_a_file(
     environment = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": os.getcwd()}
     run = Terminal(["sh", "-c", f"{command} {redirection}"], environment)
     try:
-        assert run.wait_for(run.pattern("ubuntu"), 20) is not None
+        assert run.wait_for(run.pattern("ubuntu"), 30) is not None
         run.press("?")
-        assert run.wait_for(run.pattern("type to search"), 10) is not None
+        assert run.wait_for(run.pattern("type to search"), 30) is not None
         run.process.send_signal(signal.SIGTERM)
         run.drain(5)
         assert run.process.wait(30) == 130
