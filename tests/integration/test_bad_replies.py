@@ -434,6 +434,18 @@ async def test_ranges_refused_half_way_cost_no_file(
     assert digest(tmp_path / "out/x.bin") == LARGE.sha256()
 
 
+async def test_a_server_that_sends_less_than_the_rest_is_asked_for_what_is_missing(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    """RFC 9110 section 15.3.7 allows it; some servers cap every range."""
+    cut = ResponseScript(BIG, etag='"v1"', cut_after=1_000_000)
+    script = ResponseScript(BIG, etag='"v1"', ranges="short", first=[cut])
+    row = await fetch(start, server, script)
+    assert row.state is S.DONE, row.error
+    assert row.attempt == 2
+    assert (tmp_path / "out" / "x.bin").read_bytes() == BIG.read()
+
+
 @pytest.mark.parametrize("etag", [None, '"page"'])
 async def test_a_page_instead_of_a_range_costs_no_bytes(
     server: ScriptedServer, start: Start, tmp_path: Path, etag: str | None

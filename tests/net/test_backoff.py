@@ -50,6 +50,9 @@ def test_retry_after_is_honored() -> None:
         ("120", 120.0),
         (" 0 ", 0.0),
         ("1.5", 1.5),
+        # As good as never; certainly not at once.
+        ("99999999999999999999", 1e11),
+        ("9" * 400, 1e11),
         ("Sun, 06 Nov 1994 08:50:37 GMT", 60.0),
         ("Sunday, 06-Nov-94 08:50:37 GMT", 60.0),
         ("Sun Nov  6 08:50:37 1994", 60.0),

@@ -16,7 +16,9 @@ BASE_S = 0.5
 CAP_S = 30.0
 """Upper bound of every wait: a server that recovers is noticed within half a minute."""
 
-_SECONDS = late_pattern(r"[0-9]{1,12}(?:\.[0-9]{1,9})?")
+_SECONDS = late_pattern(r"[0-9]{1,1000}(?:\.[0-9]{1,9})?")
+_MOST_S = 1e11
+"""Some 3,000 years: what exceeds it still means that the server wants no request."""
 
 
 def next_wait_s(
@@ -101,7 +103,7 @@ def parse_retry_after(value: str, now_wall: float) -> float | None:
     """
     value = value.strip()
     if _SECONDS.fullmatch(value) is not None:
-        return float(value)
+        return min(_MOST_S, float(value))
     at = parse_http_date(value)
     return None if at is None else max(0.0, at - now_wall)
 

@@ -173,9 +173,9 @@ class Transfer:
                     response = rest = None
                     url = segment.url
                     response, info = await segment.opened(self._opener.open(segment))
-                    if info.end is not None:
-                        # A server may send less of a range than was requested.
-                        self._scheduler.shorten(segment, info.end)
+                if info is not None and info.end is not None:
+                    # A server may send less of a range than was requested.
+                    self._scheduler.shorten(segment, info.end)
                 segment.url, segment.response = url, response
                 rest = await self._reader.run(response, segment, rest)
                 position = segment.at
