@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from tests.support.fake_service import FakeService
+from tests.ui.dashboards import dashboard
 from tests.ui.panes_builders import MB, HandClock, PaneApp, drawn, engine
+from tui.core.download import DownloadState
 from tui.ui.panes.throughput import ThroughputGraph
 
 
@@ -71,3 +76,18 @@ async def test_the_axis_stays_while_the_speed_dips():
         clock.now_s += 10
         pane.show(engine(history=(40.0 * MB,) * 60))
         assert "50 MB" in drawn(pane)[1]
+
+
+@pytest.mark.parametrize("size", [(120, 36), (80, 24)])
+async def test_header_and_pane_show_the_same_speed_at_every_moment(size):
+    service = FakeService()
+    id = service.put("a", DownloadState.DOWNLOADING, size=10**9, speed=1.0)
+    async with dashboard(service, size) as board:
+        for megabytes in range(10, 22):
+            service.speeds[id] = megabytes * MB
+            await board.tick()
+            header, *others = board.screen()
+            (speed,) = re.findall(r"([0-9.]+ M?B/s)   ETA", header)
+            shown = [line for line in others if " net " in line or " now " in line]
+            assert len(shown) == 1
+            assert speed in shown[0]

@@ -114,6 +114,8 @@ class RefreshScheduler:
             view=view.value if has_no_tabs and view is not View.ALL else "",
         )
         if breakpoint is not Breakpoint.LINE:
+            if parts.graph.display:
+                parts.graph.show(snapshot)  # one speed here and in the header
             parts.tabs.show(snapshot, parts.list.model, self.mode)
             parts.bottleneck.show(snapshot)
             self.refresh_cursor()
@@ -151,8 +153,6 @@ class RefreshScheduler:
             parts.disk.show(snapshot)
         if self._is_turn(3):
             self.refresh_hosts()
-        if parts.graph.display and self._is_turn(5):
-            parts.graph.show(snapshot)
         self._refresh_detail()
 
     def _refresh_detail(self) -> None:

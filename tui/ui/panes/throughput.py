@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 
 
 class ThroughputGraph(Pane):
-    """A graph of bytes per second; call ``show`` about every half second."""
+    """A graph of bytes per second.
+
+    Call ``show`` whenever the header is drawn, or both would show different speeds at
+    the same time. The graph itself is computed only when the history has changed.
+    """
 
     def __init__(
         self, *, monotonic: Callable[[], float] = time.monotonic, **options: Any
@@ -41,13 +45,21 @@ class ThroughputGraph(Pane):
         self._axis = Axis()
         self._top = 1.0
         self._snapshot: EngineSnapshot | None = None
+        self._graph: list[Line] = []
+        self._graph_of: tuple[object, ...] = ()
+        """What the graph was computed from."""
+        self._shown: tuple[object, ...] = ()
 
     def show(self, snapshot: EngineSnapshot) -> None:
         """Draw the history and figures of a snapshot."""
         self._snapshot = snapshot
         largest = max(snapshot.history, default=0.0)
         self._top = self._axis.follow(largest, self._monotonic())
-        self.redraw()
+        rates = (snapshot.speed, snapshot.average, snapshot.peak)
+        shown = (*map(format_rate, rates), snapshot.history, self._top)
+        if (shown, snapshot.diagnosis) != self._shown:
+            self._shown = (shown, snapshot.diagnosis)
+            self.redraw()
 
     def title(self) -> Line:
         """Return name and key."""
@@ -73,15 +85,18 @@ class ThroughputGraph(Pane):
             return figures[:height]
         if not any(snapshot.history) and self._top <= 1.0:
             return [*([[]] * rows), *figures]  # an axis would have no scale
-        graph = axis_graph(
-            snapshot.history,
-            width,
-            rows,
-            self._top,
-            axis_label,
-            is_ascii=self.is_ascii,
-        )
-        return [*graph, *figures]
+        graph_of = (snapshot.history, width, rows, self._top, self.is_ascii)
+        if graph_of != self._graph_of:
+            self._graph_of = graph_of
+            self._graph = axis_graph(
+                snapshot.history,
+                width,
+                rows,
+                self._top,
+                axis_label,
+                is_ascii=self.is_ascii,
+            )
+        return [*self._graph, *figures]
 
     def folded(self, width: int) -> Line:
         """Return name, a sparkline of the history, and speed."""
