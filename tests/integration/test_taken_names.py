@@ -215,6 +215,26 @@ async def test_a_file_is_replaced_only_by_a_newer_one(
     assert sent == [MODIFIED, "Sat, 01 Aug 2026 09:59:59 GMT"]
 
 
+async def test_a_server_that_compares_dates_for_equality_only_replaces_nothing(
+    server: ScriptedServer, start: Start, tmp_path: Path, backend: str
+) -> None:
+    # nginx answers 304 only if the date is that of its file (if_modified_since exact).
+    path = existing(tmp_path, "one", b"mine", MODIFIED_AT + 60)
+    headers = {"last-modified": MODIFIED}
+    server.add("/one", ResponseScript(body=b"theirs", headers=headers))
+    async with start(on_exists=OnExists.NEWER, http_backend=backend) as engine:
+        engine.add([request_for(server.url("/one"))])
+        await engine.wait_idle()
+        (row,) = engine.rows([0])
+        assert (row.state, row.note) == (S.DONE, EXISTING_KEPT), row.error
+        assert path.read_bytes() == b"mine"
+        existing(tmp_path, "one", b"mine", MODIFIED_AT - 1)
+        engine.add([request_for(server.url("/one"), on_exists=OnExists.NEWER)])
+        await engine.wait_idle()
+        assert engine.rows([1])[0].state is S.DONE, engine.rows([1])[0].error
+    assert path.read_bytes() == b"theirs"
+
+
 @pytest.mark.parametrize("is_expected", [True, False])
 @pytest.mark.parametrize("by", ["size", "checksum"])
 async def test_a_current_file_must_be_the_expected_one_to_be_kept(

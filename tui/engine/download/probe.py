@@ -17,6 +17,7 @@ from tui.engine.download.resume_policy import (
     gaps_of,
     is_same_file,
 )
+from tui.net.backoff import parse_http_date
 from tui.net.request import GetRequest
 from tui.net.resource import read_resource_info
 
@@ -34,11 +35,12 @@ SMALL_BYTES = 256 << 10
 open, write, sync and rename of many of them share one executor call."""
 
 
+_OK = 200
 _NOT_MODIFIED = 304
 
 
 class NotModified(Exception):
-    """The server says that its file is not newer (RFC 9110 section 15.4.5)."""
+    """The file of the server is not newer than the existing one."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -85,18 +87,13 @@ class Prober:
             record = None
         request = self._request(download, record)
         if unless_newer is not None:
-            from email.utils import formatdate  # late: rarely needed
-
-            # Servers ignore a date that is still to come (RFC 9110 section 13.1.3).
-            now = self._context.clock.wall()
-            modified_at = min(max(0.0, unless_newer.modified_at), now)
-            date = formatdate(modified_at, usegmt=True)
+            date = self._http_date(unless_newer.modified_at)
             request = request._replace(if_modified_since=date)
         origin = self._context.queue.origin_state(download.origin)
         began = 0.0 if origin.accepted else self._context.clock.monotonic()
         response = await self._context.session.open(request)
         try:
-            if unless_newer is not None and response.status == _NOT_MODIFIED:
+            if unless_newer is not None and _is_not_newer(response, unless_newer):
                 raise NotModified
             info = _read_info(response, request, record)
             if info is None:
@@ -123,6 +120,13 @@ class Prober:
         """Return True if continuing from a record takes a range request."""
         return self._request(download, record).is_range
 
+    def _http_date(self, at: float) -> str:
+        """Return a time in seconds since the epoch as the date of a request."""
+        from email.utils import formatdate  # late: rarely needed
+
+        # Servers ignore a date that is still to come (RFC 9110 section 13.1.3).
+        return formatdate(min(max(0.0, at), self._context.clock.wall()), usegmt=True)
+
     def _request(self, download: Download, record: ResumeRecord | None) -> GetRequest:
         headers = request_headers(self._context.session, download, download.url)
         gaps = gaps_of(record) if record is not None else []
@@ -137,6 +141,19 @@ class Prober:
             # at the end that they are the same.
             validator = ""
         return GetRequest(download.url, headers, start=gaps[0][0], if_range=validator)
+
+
+def _is_not_newer(response: Response, file: FinalFile) -> bool:
+    """Return True if a response shows that the file of the server is not newer.
+
+    Not every server compares dates as RFC 9110 section 13.1.3 asks: by default, nginx
+    answers 304 only if the date is exactly that of its file.
+    """
+    if response.status != _OK:
+        return response.status == _NOT_MODIFIED
+    date = response.header_map.get("last-modified", "").strip()
+    modified_at = parse_http_date(date)
+    return modified_at is not None and modified_at <= file.modified_at
 
 
 def _read_info(
