@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tui.engine.scheduling.queue import HOST_CONNECTIONS
@@ -52,6 +53,17 @@ def auto_connections(size: int | None, *, is_auto: bool = False) -> int:
     if is_auto:
         return max(1, min(HOST_CONNECTIONS, math.isqrt(size >> 20)))
     return max(1, min(AUTO_CONNECTIONS, size // BYTES_PER_CONNECTION))
+
+
+@dataclass(slots=True)
+class _Further:
+    """A further connection, whose task is its key in ``Connections``."""
+
+    has_segment: bool = False
+    is_borrowed: bool = False
+    """It is one of another file, which has ended."""
+    is_counted: bool = True
+    """It counts against the limit of the origin."""
 
 
 class Connections:
@@ -97,13 +109,8 @@ class Connections:
         """Why the download cannot continue."""
         self._is_closed = False
         self._read: Callable[[], Coroutine[None, None, None]] | None = None
-        self._tasks: dict[asyncio.Task[None], bool] = {}
-        """One for each further connection, in the order in which they were opened, and
-        whether it has got a segment."""
-        self._borrowed: set[asyncio.Task[None]] = set()
-        """Those that use a connection of another file, which has ended."""
-        self._counted: set[asyncio.Task[None]] = set()
-        """Those whose connections count against the limit of the origin."""
+        self._further: dict[asyncio.Task[None], _Further] = {}
+        """In the order in which they were opened."""
         self._reserved = 0
         """Slots that small files leave it (``DownloadQueue.reserve``)."""
 
@@ -146,7 +153,7 @@ class Connections:
                     break
                 self._open()
         elif wanted < running:
-            for task in list(self._tasks)[wanted - running :]:
+            for task in list(self._further)[wanted - running :]:
                 task.cancel()
                 # At once: other files give back only what is still too much.
                 self.note_end(task)
@@ -175,46 +182,46 @@ class Connections:
         idle = context.session.idle_connections(self._url)
         self._scheduler.reply_s = idle.reply_s
         if idle.number and idle.reply_s and self._scheduler.is_worth_a_request():
-            self._borrowed.add(self._open())
+            self._open(is_borrowed=True)
 
-    def _open(self) -> asyncio.Task[None]:
+    def _open(self, *, is_borrowed: bool = False) -> None:
         """Start to download over one more connection, an idle one if there is any."""
         assert self._read is not None
         task = asyncio.create_task(self._read())
-        self._tasks[task] = False
+        self._further[task] = _Further(is_borrowed=is_borrowed)
         # At once: other files share the same number of connections.
         self._context.queue.open_connection(self._origin, is_extra=True)
-        self._counted.add(task)
         task.add_done_callback(self._on_task_done)
-        return task
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.pop(task)
-        self._borrowed.discard(task)
         self.note_end(task)
+        self._further.pop(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.fail(error)
 
+    # Every reader calls the next three; that of the worker has no effect: its own
+    # connection is not a further one.
+
     def note_segment(self, task: asyncio.Task[None] | None) -> None:
-        """Note that a connection has got a segment; the worker's own is not counted."""
-        if task in self._tasks:
-            self._tasks[task] = True
+        """Note that a further connection has got a segment."""
+        if task in self._further:
+            self._further[task].has_segment = True
 
     def note_end(self, task: asyncio.Task[None] | None) -> None:
         """Stop counting a further connection; a task may end without having begun."""
-        if task in self._counted:
-            self._counted.discard(task)
+        if task in self._further and self._further[task].is_counted:
+            self._further[task].is_counted = False
             self._context.queue.close_connection(self._origin, is_extra=True)
 
     def is_borrowed(self, task: asyncio.Task[None] | None) -> bool:
         """Return True if a task uses a connection that another file has opened."""
-        return task in self._borrowed
+        return task in self._further and self._further[task].is_borrowed
 
     def fail(self, error: BaseException) -> None:
         """Stop all of them: the download cannot continue, for the first such reason."""
         self.failure = self.failure or error
         current = asyncio.current_task()
-        for task in self._tasks:
+        for task in self._further:
             if task is not current:
                 task.cancel()
         # The worker's own connection is not one of these tasks: it stops at its next
@@ -227,8 +234,8 @@ class Connections:
         Raises:
             BaseException: ``failure``.
         """
-        while self._tasks:
-            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        while self._further:
+            await asyncio.wait(self._further, return_when=asyncio.FIRST_COMPLETED)
         if self.failure is not None:
             raise self.failure
 
@@ -241,7 +248,7 @@ class Connections:
         self._is_closed = True
         self._origin.large_files.remove(self)
         self._reserve(0)
-        tasks = list(self._tasks)
+        tasks = list(self._further)
         for task in tasks:
             task.cancel()
         if tasks:
@@ -255,7 +262,7 @@ class Connections:
         return len(self._scheduler.segments) + self._without_segment()
 
     def _without_segment(self) -> int:
-        return sum(not has_segment for has_segment in self._tasks.values())
+        return sum(not one.has_segment for one in self._further.values())
 
     def wanted(self) -> int:
         """Return the connections that the download should have now."""
@@ -274,7 +281,7 @@ class Connections:
         else:
             limit = limits.concurrency - self._context.registry.open_connections
             spare = max(0, min(limit, spare) if self._origin.learned_cap else limit)
-        return max(1, min(self._most(), len(self._tasks) + 1 + spare))
+        return max(1, min(self._most(), len(self._further) + 1 + spare))
 
     def are_lacking(self) -> bool:
         """Return True if it would use more connections than it has."""
@@ -337,8 +344,8 @@ class Connections:
         if not self._context.limits.is_auto:
             return auto_connections(self._size)
         suggested = auto_connections(self._size, is_auto=True)
-        wanted = suggested * self._origin.growth + len(self._borrowed)
-        return min(HOST_CONNECTIONS, wanted)
+        borrowed = sum(one.is_borrowed for one in self._further.values())
+        return min(HOST_CONNECTIONS, suggested * self._origin.growth + borrowed)
 
     def _explicit(self) -> int:
         """Return the connections that the user chose; 0 lets the size decide."""
