@@ -57,6 +57,8 @@ def pairs(jar: Path, url: str, *lines: str) -> dict[str, str]:
         (line(), "http://sub.h.example/", False),
         (line(), "http://other.example/", False),
         (line("h.example", "TRUE"), "http://a.b.h.example/", True),
+        (line(".bücher.example", "TRUE"), "http://a.xn--bcher-kva.example/", True),
+        (line("xn--bcher-kva.example"), "http://bücher.example/", True),
         (line(".h.example", "TRUE"), "http://h.example/", True),
         (line(".h.example", "FALSE"), "http://sub.h.example/", False),
         (line(".h.example", "FALSE"), "http://h.example/", True),

@@ -334,6 +334,17 @@ def test_netrc_files_are_read_as_by_curl(
     assert NetrcFile(path).login_for("h", is_named=True, user=user) == expected
 
 
+@pytest.mark.parametrize("machine", ["bücher.example", "XN--bcher-kva.example."])
+@pytest.mark.parametrize("host", ["BÜCHER.example", "xn--bcher-kva.example"])
+def test_netrc_finds_a_host_in_either_spelling(
+    tmp_path: Path, machine: str, host: str
+) -> None:
+    path = tmp_path / "netrc"
+    path.write_text(f"machine {machine} login a password b", encoding="utf-8")
+    assert NetrcFile(path).login_for(host, is_named=False) == ("a", "b")
+    assert NetrcFile(path).login_for("bucher.example", is_named=True) is None
+
+
 async def test_a_name_in_the_url_chooses_the_entry_of_netrc(
     backend: str, server: ScriptedServer, tmp_path: Path
 ) -> None:

@@ -175,6 +175,18 @@ async def test_a_pin_for_one_port_does_not_affect_others(
     assert error.kind in ("unknown_host", "dns")
 
 
+@pytest.mark.parametrize("pinned", ["bücher.invalid", "xn--bcher-kva.invalid"])
+@pytest.mark.parametrize("host", ["bücher.invalid", "xn--bcher-kva.invalid"])
+@pytest.mark.parametrize("has_port", [False, True])
+async def test_a_pin_is_found_in_either_spelling_of_a_host(
+    server: ScriptedServer, pinned: str, host: str, has_port: bool
+) -> None:
+    port = server.port if has_port else 0
+    settings = Settings(timeout_s=5, resolve=((pinned, port, "127.0.0.1"),))
+    server.add("/x", ResponseScript(b"file"))
+    assert await fetch_by(settings, f"http://{host}:{server.port}/x") == b"file"
+
+
 async def test_a_pinned_host_is_verified_by_its_name(
     backend: str, authority: trustme.CA, bundle: Path
 ) -> None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tui.core.errors import ErrorKind, LocalError
 from tui.core.notices import Notice, NoticeCode
 from tui.core.request import origin_of
-from tui.core.rules.hosts import split_port
+from tui.core.rules.hosts import ascii_host, split_port
 from tui.core.text.sanitize import sanitize
 from tui.net.auth.received_cookies import is_path_match, is_public_suffix, request_path
 
@@ -86,7 +86,7 @@ class CookieFile:
             now_wall: seconds since the epoch; ``None`` uses the system clock.
         """
         scheme, _, authority = origin_of(url).partition("://")
-        host = split_port(authority)[0].removesuffix(".")
+        host = ascii_host(split_port(authority)[0]).removesuffix(".")
         now = time.time() if now_wall is None else now_wall
         path = request_path(url)
         found = [
@@ -140,7 +140,7 @@ def _parse(line: str) -> Cookie:
     if len(fields) != 7:
         raise ValueError(f"expected 7 tab-separated fields, found {len(fields)}")
     domain, subdomains, path, secure, expires, name, value = fields
-    host = domain.lower().removeprefix(".").removesuffix(".")
+    host = ascii_host(domain.removeprefix(".")).removesuffix(".")
     if not host or not host.isprintable() or " " in host:
         raise ValueError("field 1 (domain) must be a host name")
     for flag, which in ((subdomains, "2 (subdomains)"), (secure, "4 (secure)")):

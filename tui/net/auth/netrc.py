@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.errors import ErrorKind, LocalError
+from tui.core.rules.hosts import ascii_host
 from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class NetrcFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._entries = _read(path)
-        """Lower-case host, or ``None`` for ``default``, and login; in order."""
+        """Host as from ``ascii_host`` (``None``: ``default``) and login, in order."""
 
     def login_for(
         self, host: str, *, is_named: bool, user: str = ""
@@ -56,7 +57,7 @@ class NetrcFile:
                 ``default`` entry apply: otherwise any redirect would get it.
             user: only entries with this login, or without any, count; "" for all.
         """
-        host = host.lower()
+        host = ascii_host(host)
         for name, login in self._entries:
             is_host = name == host or (name is None and is_named)
             if is_host and (not user or login.user in ("", user)):
@@ -105,7 +106,8 @@ class _Parser:
         while (name := self._word()) is not None:
             word = name.lower()
             if word == "machine":
-                found.append((self._value(word).lower().removesuffix("."), {}))
+                host = ascii_host(self._value(word)).removesuffix(".")
+                found.append((host, {}))
             elif word == "default":
                 found.append((None, {}))
             elif word == "macdef":

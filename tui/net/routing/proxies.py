@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 
 from tui.core.errors import ErrorKind, LocalError
 from tui.core.quick.named_tuple import NamedTuple
-from tui.core.rules.hosts import rule_for, split_port
+from tui.core.rules.hosts import ascii_host, rule_for, split_port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -201,7 +201,7 @@ def bypasses_proxy(authority: str, scheme: str, exceptions: list[str]) -> bool:
         exceptions: the words of ``no_proxy``, in lower case.
     """
     host, port = split_port(authority)
-    host = host.removesuffix(".")
+    host = ascii_host(host).removesuffix(".")
     port = port or ("443" if scheme == "https" else "80")
     try:
         address = ip_address(host)
@@ -220,7 +220,8 @@ def bypasses_proxy(authority: str, scheme: str, exceptions: list[str]) -> bool:
         name, only_port = split_port(word)
         if only_port and only_port != port:
             continue
-        name = name.removeprefix("*").removeprefix(".").removesuffix(".")
+        name = name.removeprefix("*").removeprefix(".")
+        name = ascii_host(name).removesuffix(".")
         if address is not None:
             if name == host or _is_address(name, address):
                 return True

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from tui.core.errors import ErrorKind, LocalError
 from tui.core.quick.named_tuple import NamedTuple
 from tui.core.request import origin_of
-from tui.core.rules.hosts import split_port
+from tui.core.rules.hosts import ascii_host, split_port
 from tui.core.text.sanitize import sanitize
 from tui.net.auth.certificates import ClientCertificate, load_client_certificate
 from tui.net.auth.secrets import resolve_secret
@@ -110,6 +110,7 @@ class Router:
         if not self._has_port_pins:
             return ()
         host, port = split_port(authority)
+        host = ascii_host(host)
         number = int(port) if port else 443 if is_secure else 80
         for name, pinned, address in self._pins:
             if name == host and pinned == number:
@@ -176,7 +177,7 @@ def _load_pins(settings: Settings) -> list[tuple[str, int, str]]:
                 f"cannot pin {sanitize(host, 100)} to {address}: not an"
                 f" IPv{settings.ip_version} address"
             )
-        pins.append((host.lower().removesuffix("."), port, str(address)))
+        pins.append((ascii_host(host).removesuffix("."), port, str(address)))
     return pins
 
 
