@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import pytest
 
@@ -65,6 +65,36 @@ async def test_a_full_host_is_limited_and_nothing_fails(
         assert detail.diagnosis.cause is LimitCause.HOST_LIMITED
         await engine.wait_idle()
         assert engine.snapshot().counts[S.DONE] == 30
+
+
+@pytest.mark.parametrize("cut", ["reset", "close"])
+async def test_a_full_host_that_closes_further_connections_is_limited_too(
+    server: ScriptedServer, start: Start, cut: Literal["reset", "close"]
+) -> None:
+    def refuse(_: RecordedRequest) -> ResponseScript | None:
+        busy = sum(1 for other in server.requests if not other.ended) - 1
+        return ResponseScript(raw=b"", cut=cut) if busy >= 2 else None
+
+    script = ResponseScript(Pattern(40_000, 1), rate=400_000, answer=refuse)
+    urls = [server.add(f"/{n}", script) for n in range(30)]
+    async with start(concurrency=10, segments=1, retries=3) as engine:
+        engine.add(request_for(url) for url in urls)
+        await engine.wait_idle()
+        assert engine.snapshot().counts[S.DONE] == 30
+        assert engine.origins()[0].cap_from == "learned"
+
+
+async def test_one_url_that_is_closed_unanswered_limits_no_others(
+    server: ScriptedServer, start: Start
+) -> None:
+    bad = server.add("/bad", ResponseScript(raw=b"", cut="reset"))
+    good = [server.add(f"/{n}", SLOW) for n in range(20)]
+    async with start(concurrency=8, segments=1, retries=2) as engine:
+        engine.add(request_for(url) for url in [bad, *good])
+        await until(engine, lambda: engine.snapshot().counts[S.FAILED] == 1)
+        assert engine.rows([0])[0].attempt == 3
+        (host,) = engine.origins()
+        assert (host.cap, host.cap_from) == (0, "")
 
 
 async def test_automatic_concurrency_finds_what_a_host_accepts(

@@ -81,6 +81,9 @@ class ErrorKind(StrEnum):
 class FetchError(Exception):
     """An attempt failed. ``str()`` is safe to show: what happened, in one line."""
 
+    is_unanswered = False
+    """Whether there was no response to the request, not even an error status."""
+
     def __init__(
         self,
         kind: ErrorKind,

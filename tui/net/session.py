@@ -7,7 +7,7 @@ from asyncio import CancelledError
 from typing import TYPE_CHECKING
 
 from tui.core.clock import SystemClock
-from tui.core.errors import ErrorKind, PermanentError
+from tui.core.errors import ErrorKind, FetchError, PermanentError
 from tui.core.request import origin_of
 from tui.net.auth.digest import DigestAuthCache
 from tui.net.errors import proxy_auth, stalled
@@ -101,7 +101,8 @@ class HttpSession:
         status is returned, except redirects; ``resource.read_resource_info`` checks it.
 
         Raises:
-            FetchError: no response, or an unsafe redirect; ``proxy_auth``.
+            FetchError: no response, or an unsafe redirect; ``proxy_auth``. It is marked
+                as unanswered.
         """
         timeout = IdleTimeout(self._timeouts)
         secrets = (
@@ -145,8 +146,10 @@ class HttpSession:
                     not chain.has_sent_login and _has_login(chain.headers())
                 )
             return response
-        except BaseException:
+        except BaseException as error:
             timeout.stop()
+            if isinstance(error, FetchError):
+                error.is_unanswered = True
             raise
 
     def idle_connections(self, url: str) -> IdleConnections:

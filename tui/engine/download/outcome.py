@@ -12,7 +12,7 @@ from tui.core.notices import Notice, NoticeCode, PauseReason
 from tui.core.request import origin_of
 from tui.engine.download.retry import RetryPolicy, refuse_long_wait
 from tui.engine.notices import add_note
-from tui.engine.scheduling.queue import shows_overload
+from tui.engine.scheduling.queue import may_show_overload
 from tui.net.backoff import pause_s
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class AttemptOutcome:
         if error.kind in BREAKS and (origin.done or download.received):
             # Only hosts that deliver something count: a dead one shows no overload.
             context.registry.breaks += 1
-        if shows_overload(error):
+        if may_show_overload(error):
             self._throttle_origin(download, started_at, error)
         elif error.kind is ErrorKind.PROXY and error.retry_after_s is not None:
             # Of the proxy, which the next download of the origin has to use as well.
@@ -209,7 +209,9 @@ class AttemptOutcome:
         context = self._context
         is_refused = error.kind is ErrorKind.REFUSED
         is_serving = self._is_serving(download)
-        if is_refused and not is_serving:
+        is_closed = error.kind is ErrorKind.RESET
+        has_served = context.queue.origin_state(download.origin).accepted > 0
+        if (is_refused or (is_closed and not has_served)) and not is_serving:
             return  # it is down, not overloaded
         is_certain = is_refused or error.retry_after_s is not None
         is_rejected = context.queue.refused(

@@ -15,7 +15,7 @@ from tui.core.errors import (
 )
 from tui.core.quick.named_tuple import NamedTuple
 from tui.core.text.units import format_duration
-from tui.engine.scheduling.queue import SLOWING_STATUSES
+from tui.engine.scheduling.queue import may_show_overload
 from tui.net.backoff import next_wait_s
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class RetryPolicy:
         if error.status >= 500:
             # Some servers stumble over ranges only: it asks for the whole file.
             job.whole_only = True
-        if error.status in SLOWING_STATUSES:
+        if error.kind is not ErrorKind.REFUSED and may_show_overload(error):
             self._context.queue.free_slot(job.download.origin)
 
     def _try_mirrors(

@@ -48,6 +48,16 @@ def shows_overload(error: FetchError) -> bool:
     return error.status in SLOWING_STATUSES or error.kind is ErrorKind.REFUSED
 
 
+def may_show_overload(error: FetchError) -> bool:
+    """Return True for these errors, and for a connection that ended unanswered.
+
+    That is how servers and firewalls refuse as well what exceeds their limit, but a
+    host that is down, or a bad line, does the same.
+    """
+    is_closed = error.kind is ErrorKind.RESET and error.is_unanswered
+    return shows_overload(error) or is_closed
+
+
 class OriginState:
     """One origin: its queued downloads, its slots and what was learned about it.
 
