@@ -16,16 +16,21 @@ import trustme
 
 from tests.net.fetching import error_of, fetch, read_all
 from tests.support.tls_peer import TlsPeer, serving, serving_tls
+from tests.support.until import until
 from tui.core.errors import FetchError, PermanentError, TransientError
 from tui.core.settings import Settings
 from tui.net.request import GetRequest
 from tui.net.resource import read_resource_info
 from tui.net.session import HttpSession
+from tui.net.transports.http1.client import Http1Transport
 from tui.net.transports.http1.tls_stream import TlsStream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from tui.net.transports.http1.connection import Connection
+    from tui.net.transports.http1.connector import Origin
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CLOSING = OK + b"Connection: close\r\n"
@@ -225,6 +230,56 @@ async def test_a_certificate_asked_for_after_the_handshake_is_sent(
         assert await fetch(session, target(port)) == b"file"
     await session.close()
     assert shown == [has_certificate]
+
+
+@pytest.mark.parametrize(
+    ("version", "has_certificate"),
+    [
+        (ssl.TLSVersion.TLSv1_3, False),
+        (ssl.TLSVersion.TLSv1_3, True),
+        (ssl.TLSVersion.TLSv1_2, True),
+    ],
+)
+async def test_a_rejected_client_certificate_is_no_broken_connection(
+    context: ssl.SSLContext,
+    bundle: Path,
+    tmp_path: Path,
+    version: ssl.TLSVersion,
+    has_certificate: bool,
+) -> None:
+    """With TLS 1.3, the client learns of it only after its side of the handshake."""
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.maximum_version = version
+    certificate = tmp_path / "me.pem"
+    stranger = trustme.CA().issue_cert("me@example.org")
+    stranger.private_key_and_cert_chain_pem.write_to_path(str(certificate))
+    settings = Settings(
+        ca_file=bundle,
+        client_cert=certificate if has_certificate else None,
+        timeout_s=5,
+    )
+    session = HttpSession(settings)
+    async with serving_tls(context, answer_file) as port:
+        error = await error_of(session, target(port))
+    await session.close()
+    assert error.kind == "client_cert", error
+
+
+async def test_an_alert_before_the_request_says_why_there_is_no_response(
+    session: HttpSession, context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Http1Transport._connect
+
+    async def connect(transport: Http1Transport, origin: Origin) -> Connection:
+        connection = await real(transport, origin)
+        await until(lambda: not connection.is_open)
+        return connection
+
+    monkeypatch.setattr(Http1Transport, "_connect", connect)
+    context.verify_mode = ssl.CERT_REQUIRED
+    async with serving_tls(context, answer_file) as port:
+        error = await error_of(session, target(port))
+    assert error.kind == "client_cert", error
 
 
 async def test_header_values_outside_ascii_take_no_second_request(

@@ -60,6 +60,18 @@ _CERTIFICATE_REASONS = {
     62: _OTHER_HOST,
     64: _OTHER_HOST,
 }
+# Alerts of the server (RFC 8446 section 6.2), which can only mean our certificate.
+_REJECTED_CERTIFICATE = frozenset(
+    {
+        "SSLV3_ALERT_BAD_CERTIFICATE",
+        "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE",
+        "SSLV3_ALERT_CERTIFICATE_REVOKED",
+        "SSLV3_ALERT_CERTIFICATE_EXPIRED",
+        "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+        "TLSV1_ALERT_UNKNOWN_CA",
+        "TLSV1_ALERT_ACCESS_DENIED",
+    }
+)
 _SOCKS_AUTH = "authentication"
 _STATUS = late_pattern(r"([1-5][0-9][0-9])\b")
 # RFC 1928 section 6, as socksio words it.
@@ -120,6 +132,12 @@ def from_openssl(server: str, error: ssl.SSLError) -> FetchError:
     if error.reason == "TLSV13_ALERT_CERTIFICATE_REQUIRED":
         return PermanentError(
             ErrorKind.CLIENT_CERT, f"{server} requires a client certificate"
+        )
+    if error.reason in _REJECTED_CERTIFICATE:
+        reason = error.reason.partition("_ALERT_")[2].replace("_", " ").lower()
+        return PermanentError(
+            ErrorKind.CLIENT_CERT,
+            f"{server} rejected the client certificate ({reason})",
         )
     if error.reason in ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST"):
         return not_tls(server)

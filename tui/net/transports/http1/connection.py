@@ -210,6 +210,10 @@ class Connection(asyncio.BufferedProtocol):
         self.has_no_data = True
         try:
             if self.tls is not None:
+                if self.tls.error is not None:
+                    # The alert came first: with TLS 1.3, the server sees the client
+                    # certificate only after the handshake.
+                    raise self.tls.error
                 request = self.tls.encrypt(request)
             self._transport.write(request)
             while self._head is None:
@@ -493,6 +497,9 @@ class Connection(asyncio.BufferedProtocol):
     def _handle_end(self, error: Exception | None) -> None:
         """Handle the end of the stream, which completes only a body without length."""
         self._is_reusable = False
+        if self.tls is not None:
+            # The alert of a server that closes at once says why it does.
+            error = self.tls.error or error
         if self._is_busy and not self._is_complete:
             if self._head is None:
                 self._fail(error or NoResponse())
