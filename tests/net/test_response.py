@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.net.fetching import TIMEOUT_S, error_of, fetch, read_all
+from tests.support.stream_server import StreamServer
 from tui.core.errors import TransientError
 from tui.demo.pattern import Pattern
 from tui.demo.script import ResponseScript
@@ -163,8 +164,8 @@ async def test_a_slow_but_steady_body_is_not_a_stall(
 async def test_headers_are_returned_before_a_slow_body(
     hasty: HttpSession, server: ScriptedServer
 ) -> None:
-    url = server.add("/x", ResponseScript(b"x" * 60_000, rate=1000))
-    response = await asyncio.wait_for(hasty.open(GetRequest(url)), TIMEOUT_S)
+    url = server.add("/x", ResponseScript(b"x" * 60_000, rate=600))
+    response = await asyncio.wait_for(hasty.open(GetRequest(url)), 20)
     assert response.content_length == 60_000
     await response.close()
 
@@ -188,8 +189,37 @@ async def test_a_stall_is_detected_after_a_pause(
     await response.read()
     await asyncio.sleep(TIMEOUT_S * 2)
     with pytest.raises(TransientError) as caught:
-        await asyncio.wait_for(response.read(), TIMEOUT_S * 3)
+        await asyncio.wait_for(response.read(), 20)
     assert caught.value.kind == "stalled"
+
+
+@pytest.mark.parametrize("phase", ["headers", "body"])
+async def test_what_arrived_while_the_process_was_suspended_is_no_stall(
+    session: HttpSession, monkeypatch: pytest.MonkeyPatch, phase: str
+) -> None:
+    """As after Ctrl+Z: every wait is overdue, and its data is in the socket."""
+    loop = asyncio.get_running_loop()
+    time_of_loop, is_waiting = loop.time, asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nda"
+        if phase == "body":
+            writer.write(head)
+            head = b""
+            await is_waiting.wait()
+        writer.write(head + b"ta")
+        monkeypatch.setattr(loop, "time", lambda: time_of_loop() + 3600)
+        await reader.read()
+
+    async with StreamServer(talk) as server:
+        response = await session.open(GetRequest(f"http://127.0.0.1:{server.port}/"))
+        received = bytes(await response.read() or b"")
+        loop.call_soon(is_waiting.set)
+        while chunk := await response.read():
+            received += bytes(chunk)
+        await response.close()
+    assert received == b"data"
 
 
 async def test_a_stall_does_not_leave_the_task_cancelled(

@@ -4,6 +4,10 @@
 shows in the cost of a small file. Here each wait only records its deadline, and the
 session's timer checks the deadlines when the earliest one may have passed. Without a
 wait no timer runs: a paused reader, a full disk queue or a rate limit never time out.
+
+After a suspension of the process (Ctrl+Z), or when the loop was blocked, deadlines have
+passed although data has arrived meanwhile. A check that comes late gives the loop time
+to read it first.
 """
 
 from __future__ import annotations
@@ -15,19 +19,22 @@ if TYPE_CHECKING:
     import asyncio
 
 _MIN_INTERVAL_S = 0.01
-"""Between two checks, however many deadlines are close."""
+"""Between two checks, however many deadlines are close; and how late a check may come
+before what has arrived is read first."""
 
 
 class TimeoutTimer:
     """The timer of a session and the timeouts that are running."""
 
-    __slots__ = ("_next", "_running", "_timer", "loop")
+    __slots__ = ("_has_postponed", "_next", "_running", "_timer", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self._running: set[IdleTimeout] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._next = 0.0
+        self._has_postponed = False
+        """Whether the last check came late: the next one does not wait again."""
 
     def add(self, timeout: IdleTimeout) -> None:
         """Check the deadline of a timeout from now on."""
@@ -53,6 +60,11 @@ class TimeoutTimer:
     def _tick(self) -> None:
         self._timer = None
         now = self.loop.time()
+        is_late = now > self._next + _MIN_INTERVAL_S
+        self._has_postponed = is_late and not self._has_postponed
+        if self._has_postponed:
+            self._arm(now + _MIN_INTERVAL_S)
+            return
         for timeout in [one for one in self._running if one.due <= now]:
             self._running.discard(timeout)
             timeout.expire()
