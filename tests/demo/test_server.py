@@ -280,11 +280,8 @@ async def test_a_stall_lasts_until_the_client_disconnects(
     await server.until(lambda: server.requests and server.requests[0].bytes_sent)
     (seen,) = server.requests
     assert (seen.bytes_sent, seen.ended) == (1000, "")
-    left = time.monotonic()
     writer.close()
     await server.until(lambda: seen.closed_at is not None)
-    assert seen.closed_at is not None
-    assert seen.closed_at - left < 0.05
     await server.until(lambda: seen.ended == "gone")
 
 
