@@ -17,6 +17,7 @@ from tests.ui.latency import Terminal
 from tui.demo.server import Pattern, ResponseScript
 
 COUNT = 6
+QUICK = 2
 SIZE = 2_000_000
 _ESCAPE = re.compile(r"\x1b\[[0-9;:?<>=]*[a-zA-Z]")
 
@@ -26,7 +27,7 @@ def bodies(server):
     """Two quick files, and others that take long, so that a kill hits their middle."""
     made = {f"f{number}.bin": Pattern(SIZE, seed=number) for number in range(COUNT)}
     for number, (name, body) in enumerate(made.items()):
-        rate = None if number < 2 else SIZE / 8
+        rate = None if number < QUICK else SIZE / 60
         server.add(f"/{name}", ResponseScript(body, rate=rate, etag=f'"{name}"'))
     return made
 
@@ -90,7 +91,9 @@ async def killed_in_the_middle(tmp_path, server, bodies, *arguments):
     wanted.write_text("".join(f"{server.url(f'/{name}')}\n" for name in bodies))
     out = tmp_path / "out"
     command = (wanted, "-o", out, "-c", "2", "-s", "1", *arguments)
+    quick = [out / name for name in list(bodies)[:QUICK]]
     async with dashboard(tmp_path, *command) as terminal:
+        await until(lambda: all(path.exists() for path in quick))
         await until(lambda: len(recorded(out)) == 2)
         terminal.process.kill()
         assert await ended(terminal) == -9
@@ -106,11 +109,12 @@ async def test_after_a_kill_fetchtui_alone_finishes_everything(
     assert done
     assert parts
     seen = len(server.requests)
-    for script in server.scripts.values():
-        script.rate = 2_000_000  # so that it does not end before its first frame
     async with dashboard(tmp_path, "--exit-when-done") as terminal:
+        # Until then, no download can end, and the run with it.
+        await until(lambda: "Restored session" in seen_on(terminal))
+        for script in server.scripts.values():
+            script.rate = None
         assert await ended(terminal) == 0
-        assert "Restored session" in seen_on(terminal)
     assert whole(out, bodies) == set(bodies)
     assert {path.name for path in out.iterdir()} == set(bodies)
     again = server.requests[seen:]
