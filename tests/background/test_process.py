@@ -72,10 +72,12 @@ async def command(tmp_path) -> AsyncIterator[Background]:
 
 
 def _slow(server: ScriptedServer, count: int, size: int = 400_000) -> list[Pattern]:
-    """Serve files that take some seconds each."""
+    """Serve files that take some seconds for their first half, and never end."""
     bodies = [Pattern(size, number) for number in range(count)]
     for number, body in enumerate(bodies):
-        script = ResponseScript(body, etag=f'"{number}"', rate=100_000)
+        script = ResponseScript(
+            body, etag=f'"{number}"', rate=100_000, stall_after=size // 2
+        )
         server.add(f"/{number}.bin", script)
     return bodies
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,9 +41,19 @@ def saved_in(directory: Path) -> list[str]:
     return [f"{path.relative_to(directory)}" for path in directory.rglob("*")]
 
 
-def slow(rate: float = 8_000_000) -> ResponseScript:
-    """A file that can be resumed, slow enough to be interrupted in the middle."""
-    return ResponseScript(LARGE, rate=rate, etag='"large"')
+def unfinished() -> ResponseScript:
+    """A file that can be resumed, and of whose first response the end never comes."""
+    begun = ResponseScript(LARGE, rate=8_000_000, etag='"large"', stall_after=6_000_000)
+    return replace(begun, stall_after=None, first=[begun])
+
+
+def saved_bytes(part: Path) -> int:
+    """Return how many bytes of a part file its resume record has."""
+    record = part.with_name(f"{part.name}.json")
+    if not record.exists():
+        return 0
+    ranges = json.loads(record.read_bytes())["fetchtui"]["ranges"]
+    return sum(end - start for start, end in ranges)
 
 
 async def test_demo_exits_as_documented_with_complete_files(
@@ -110,12 +122,10 @@ async def test_list_on_standard_input_is_downloaded(
 async def test_interrupted_run_resumes_with_the_same_command(
     server: ScriptedServer, tmp_path: Path, number: signal.Signals
 ) -> None:
-    url = server.add("/large.bin", slow())
+    url = server.add("/large.bin", unfinished())
     command = ("--headless", "-s", "1", url)
     process = await start(*command, cwd=tmp_path)
-    await server.until(
-        lambda: server.requests and server.requests[0].bytes_sent > 3_000_000
-    )
+    await server.until(lambda: saved_bytes(tmp_path / "large.bin.part") > 1_000_000)
     process.send_signal(number)
     ended = await finish(process)
     assert ended.status == 130
@@ -133,7 +143,7 @@ async def test_interrupted_run_resumes_with_the_same_command(
 async def test_the_json_summary_counts_unfinished_downloads(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
-    urls = [server.add(f"/{n}.bin", slow()) for n in range(3)]
+    urls = [server.add(f"/{n}.bin", unfinished()) for n in range(3)]
     process = await start("--json", "-s", "1", "-c", "2", *urls, cwd=tmp_path)
     await server.until(
         lambda: server.requests and server.requests[0].bytes_sent > 1_000_000
@@ -149,7 +159,7 @@ async def test_the_json_summary_counts_unfinished_downloads(
 async def test_closed_pipe_stops_the_run_quietly_and_keeps_progress(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
-    url = server.add("/large.bin", slow())
+    url = server.add("/large.bin", unfinished())
     process = await start("--json", "-s", "1", url, cwd=tmp_path)
     assert process.stdout is not None
     assert b"queued" in await process.stdout.readline()
@@ -164,12 +174,14 @@ async def test_closed_pipe_stops_the_run_quietly_and_keeps_progress(
 async def test_closed_terminal_does_not_stop_downloads(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
-    url = server.add("/large.bin", slow(16_000_000))
+    script = ResponseScript(LARGE, rate=100_000, etag='"large"')
+    url = server.add("/large.bin", script)
     process = await start("--headless", url, cwd=tmp_path)
     await server.until(lambda: server.requests)
     assert process.stderr is not None
     process.stderr._transport.close()  # type: ignore[attr-defined]
     process.send_signal(signal.SIGHUP)
+    script.rate = None
     ended = await finish(process)
     assert ended.status == 0
     assert (tmp_path / "large.bin").read_bytes() == LARGE.read()
