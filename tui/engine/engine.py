@@ -70,10 +70,15 @@ class Engine:
     """Downloads what it is given, within limits that change while it runs."""
 
     def __init__(
-        self, context: EngineContext, host_limits: HostLimits | None = None
+        self,
+        context: EngineContext,
+        host_limits: HostLimits | None = None,
+        timer: asyncio.TimerHandle | None = None,
     ) -> None:
         self._context = context
         self._host_limits = host_limits
+        self._timer = timer
+        """Loads modules a while after the start; cancelled by ``close``."""
         self._registry = context.registry
         self._outcome = AttemptOutcome(
             context, self._requeue, self._pause_queue, self._check_idle
@@ -604,6 +609,9 @@ class Engine:
         # Retries and workers first, so that nothing new is written; then the bytes
         # that were read go to disk (the writer drains); then the connections, which
         # nobody reads any more.
+        if self._timer is not None:
+            # The loop may end next, and with it the threads that this would use.
+            self._timer.cancel()
         self._outcome.close()
         self._ticker.close()
         await self._lookahead.close()

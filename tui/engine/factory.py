@@ -93,8 +93,7 @@ async def open_engine(
         limits=RunLimits(settings.concurrency, settings.segments),
     )
     _report_cookies(context, config)
-    _load_later(descriptors)
-    engine = Engine(context, host_limits)
+    engine = Engine(context, host_limits, _load_later(descriptors))
     if session is not None:
         session.follow(engine, context)
     return engine
@@ -107,16 +106,19 @@ def _report_cookies(context: EngineContext, config: SessionConfig) -> None:
         context.bus.publish_to_all(notice)
 
 
-def _load_later(descriptors: int) -> None:
+def _load_later(descriptors: int) -> asyncio.TimerHandle | None:
     """Load late modules when the first frame and short runs are over: 3 ms.
 
     With few descriptors, that could be too late.
+
+    Returns:
+        The timer that loads them, unless they are loaded.
     """
     if descriptors < _MANY_DESCRIPTORS:
         _load_late_modules()
-        return
+        return None
     loop = asyncio.get_running_loop()
-    loop.call_later(_LATE_S, loop.run_in_executor, None, _load_late_modules)
+    return loop.call_later(_LATE_S, loop.run_in_executor, None, _load_late_modules)
 
 
 def _load_late_modules() -> None:
