@@ -9,6 +9,7 @@ from tests.ui.dashboards import dashboard, some_downloads
 from tui.core.download import DownloadState
 from tui.ui.app import DashboardApp
 from tui.ui.bars.filter_bar import FilterBar
+from tui.ui.main_screen import MainScreen
 from tui.ui.poller import EnginePoller
 from tui.ui.ui_state import UIState
 
@@ -37,6 +38,57 @@ async def test_the_first_frame_is_the_one_that_stays(frames, size):
         pass
     assert frames[0].strip()
     assert [text for text in frames if text != frames[0]] == []
+
+
+@pytest.mark.parametrize("rows", [0, 3, 500])
+async def test_the_screen_is_laid_out_and_drawn_once_before_downloads_are_added(
+    frames, monkeypatch, rows
+):
+    layouts, drawn = [], []
+    refresh_layout, begin = MainScreen._refresh_layout, MainScreen._begin
+
+    def record_layout(screen, *args, **options) -> None:
+        layouts.append(1)
+        refresh_layout(screen, *args, **options)
+
+    def record_begin(screen) -> None:
+        drawn.append((len(layouts), len(frames)))
+        begin(screen)
+
+    monkeypatch.setattr(MainScreen, "_refresh_layout", record_layout)
+    monkeypatch.setattr(MainScreen, "_begin", record_begin)
+    service = FakeService(concurrency=4)
+    for number in range(rows):
+        service.put(f"{number}.bin", DownloadState.PAUSED, size=1000, received=100)
+    async with dashboard(service, (120, 36)) as board:
+        assert drawn == [(1, 1)]
+        assert board.main.list.vertical_scrollbar.size.height == (
+            board.main.list.size.height if rows > 30 else 0
+        )
+
+
+async def test_a_scroll_bar_that_only_the_layout_finds_necessary_is_drawn():
+    service = FakeService(concurrency=4)
+    for number in range(30):
+        service.put(f"{number}.bin", DownloadState.PAUSED, size=1000, received=100)
+    async with dashboard(service, (120, 36)) as board:
+        listed = board.main.list
+        assert listed.size.height < 30 < 36
+        assert listed.vertical_scrollbar.size.height == listed.size.height
+
+
+async def test_what_changes_right_after_the_first_frame_is_drawn(frames, monkeypatch):
+    drop = MainScreen._drop_early_requests
+
+    def change(screen) -> None:
+        drop(screen)
+        screen.notify("Changed")
+
+    monkeypatch.setattr(MainScreen, "_drop_early_requests", change)
+    async with dashboard():
+        pass
+    assert "Changed" not in frames[0]
+    assert "Changed" in frames[-1]
 
 
 async def test_the_first_frame_has_rows_panes_and_keys(frames):

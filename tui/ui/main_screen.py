@@ -16,6 +16,7 @@ from textual import on
 from textual.binding import BindingsMap
 from textual.containers import Container
 from textual.screen import UPDATE_PERIOD, Screen
+from textual.widget import Widget
 from textual.widgets import Input
 
 from tui.core.attachment import LinkState
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
     from textual.geometry import Size
+    from textual.messages import Layout, Update
     from textual.notifications import SeverityLevel
     from textual.timer import Timer
     from textual.worker import Worker
@@ -122,6 +124,8 @@ class MainScreen(Screen[None]):
     """``Attachment.restarts`` that were noticed."""
     _has_arrivals = False
     """Whether rows have arrived that are about to be shown."""
+    _has_early_requests = False
+    """Whether messages are in the queue that ask for what the first frame shows."""
 
     def __init__(
         self,
@@ -260,11 +264,16 @@ class MainScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Draw once, then start to add and to tick."""
+        # As Textual does after the first frame, which would be laid out again (8.2.8).
+        self.query_children("ToastRack").set(display=False)
         self.list.focus()
         self.heading.show(self.list.model.query)
         self.list.explain_if_empty(is_loading=self._is_loading)
         self.poller.refresh()
         self.refresh_scheduler.refresh_all()
+        if len(self.list.model.ids) > self.app.size.height:
+            # Textual finds out during the first layout, and needs another one (8.2.8).
+            self.list.show_vertical_scrollbar = True
         self.call_after_refresh(self._begin)
 
     @property
@@ -503,6 +512,39 @@ class MainScreen(Screen[None]):
         """Keep the styles that the widgets got a moment ago, when they were mounted."""
         if not self.outer_size:
             event.refresh_styles = False
+            self.call_next(self._drop_early_requests)
+
+    def _drop_early_requests(self) -> None:
+        """Drop requests to lay out and to draw that the first frame has met.
+
+        Widgets make them when they are mounted and when they get their sizes. Textual
+        would lay out the screen again and draw all of it twice, at the next tick of its
+        clock (8.2.8), and nothing would be added before that.
+        """
+        if not self.outer_size or self.app._batch_count:
+            return  # it is not drawn yet
+        if self.list.show_vertical_scrollbar and not self.list.vertical_scrollbar.size:
+            return  # the bar is placed only by another layout
+        for widget in (self, *self.walk_children(Widget)):
+            widget._layout_required = False
+            widget._scroll_required = False
+            widget._repaint_required = False
+        self._dirty_widgets.clear()
+        self._has_early_requests = True
+        self.call_later(self._take_requests)  # behind those that are in the queue
+
+    def _take_requests(self) -> None:
+        self._has_early_requests = False
+
+    def on_layout(self, message: Layout) -> None:
+        """Ignore a request that the first frame has met."""
+        if self._has_early_requests:
+            message.prevent_default()
+
+    def on_update(self, message: Update) -> None:
+        """Ignore a request that the first frame has met."""
+        if self._has_early_requests:
+            message.prevent_default()
 
     def _screen_resized(self, size: Size) -> None:
         """Do nothing if the size is the same.
