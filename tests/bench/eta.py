@@ -106,6 +106,14 @@ def rising() -> list[File]:
     ]
 
 
+def growing(number: int, by: int, latency_s: float) -> list[File]:
+    """Return files of one kind, each larger than the one before by as many bytes."""
+    return [
+        File(f"http://a/{i}.bin", 100 + by * i, 5e6, latency_s=latency_s)
+        for i in range(number)
+    ]
+
+
 def listed() -> list[File]:
     """Return files whose sizes the list states."""
     return [file._replace(is_listed=True) for file in walk("shuffled")]
@@ -122,6 +130,8 @@ RUNS = [
         "one slow, 500 small", [File("http://a/slow/x.flac", MIB, 4e3), *walk("")[:500]]
     ),
     Run("sorted by size", rising()),
+    Run("growing, small", growing(6000, 5, 0.06), slots=16),
+    Run("growing, one link", growing(600, 1500, 0.01), link=2e6),
     Run("sizes in the list", listed()),
 ]
 

@@ -82,6 +82,34 @@ def test_a_steady_run_shows_an_eta_most_of_the_time(name: str) -> None:
     assert sum(r.eta_s is not None for r in late) >= 0.8 * len(late)
 
 
+@pytest.mark.parametrize("name", ["growing, small", "growing, one link"])
+def test_sizes_that_grow_steadily_have_an_eta_in_the_second_half(name: str) -> None:
+    (run,) = (run for run in RUNS if run.name == name)
+    readings = Simulation(run).readings()
+    late = [r for r in readings if r.at_s >= 10 and 0.6 < r.part < 0.9]
+    assert len(late) >= 5
+    assert all(r.eta_s is not None for r in late)
+    early = [r for r in readings if r.at_s < readings[-1].at_s * 0.25]
+    assert all(r.eta_s is None for r in early), "nobody knows whether it goes on"
+
+
+async def test_small_files_that_wait_for_the_disk_occupy_no_slot(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    number, delay_s = 8, 1.0
+    url = server.add("/x.bin", ResponseScript(Pattern(1000, 1), etag='"1"'))
+    engine = await open_engine(Settings(output_dir=tmp_path, concurrency=2))
+    try:
+        engine.set_disk_delay(delay_s)
+        engine.add(DownloadRequest((url,), name=f"{i}") for i in range(number))
+        await until(lambda: engine.snapshot().counts[DownloadState.DONE] == number)
+        (kind,) = engine._registry.kinds.all
+        assert kind.slowest_s < delay_s
+        assert kind.pace > 1000 / delay_s
+    finally:
+        await engine.close()
+
+
 def test_a_single_download_has_an_eta_as_soon_as_its_row_has() -> None:
     run = Run("one", [File("http://a/x.iso", 10**8, 1e7)])
     readings = Simulation(run).readings()

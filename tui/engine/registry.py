@@ -190,6 +190,9 @@ class DownloadRegistry:
             self.counts[old] -= 1
             self.counts[state] += 1
             download.state = state
+            if state is DownloadState.VERIFYING and self._is_small(download):
+                # Now it waits for the disk, without a slot.
+                self._note_duration(download, self._clock.wall())
         else:
             self._count(download, -1)
             download.state = state
@@ -317,11 +320,21 @@ class DownloadRegistry:
                 self.shares = 0.0  # rounding errors would add up
         kind = self.kinds.all[download.kind]
         if download.state is _DONE:
-            if download.size and download.attempt == 1:
-                seconds = download.finished_at - download.started_at
-                kind.add_duration(download.size, max(0.0, seconds))
+            if not self._is_small(download):
+                self._note_duration(download, download.finished_at)
         elif download.state is DownloadState.FAILED and download.size is None:
             kind.add_size(0)
+
+    def _is_small(self, download: Download) -> bool:
+        """Return whether all of its body was read into memory."""
+        job = self.jobs.get(download.id)
+        return job is not None and job.in_memory_since > 0
+
+    def _note_duration(self, download: Download, ended_at: float) -> None:
+        """Note until when (wall time) a download has occupied a slot."""
+        if download.size and download.attempt == 1:
+            seconds = max(0.0, ended_at - download.started_at)
+            self.kinds.all[download.kind].add_duration(download.size, seconds)
 
     def update_share(self, download: Download) -> None:
         """Note which fraction of an unfinished download has been received."""

@@ -41,6 +41,8 @@ class _Rest(NamedTuple):
     """Seconds that one slot would need for all of it; infinite if not known."""
     longest_s: float
     """Seconds of the longest queued file; 0 if none is queued."""
+    is_sorted: bool
+    """Sizes of waiting files rise or fall with the order of the list."""
 
 
 class RunTotals:
@@ -113,8 +115,7 @@ class RunTotals:
         self.eta_s = seconds if is_warm and is_steady else None
         if registry.pending == 1 and self.eta_s is None:
             # Only one is left: the time that its row shows is that of the run.
-            is_measured = all(running.is_measured() for running in registry.running)
-            ends = self._running_s(now) if is_measured else []
+            ends = self._running_s(now)
             self.eta_s = ends[0][0] if ends else None
 
     def _estimate(self, now: float) -> float | None:
@@ -130,18 +131,26 @@ class RunTotals:
         active = max(1, self._active())
         queued = self._registry.counts[DownloadState.QUEUED]
         ends = self._running_s(now)
-        speed = eta_speed(fast, slow)
+        # If sizes rise, so does the speed, as small files are limited by round trips.
+        speed = fast if rest.is_sorted else eta_speed(fast, slow)
         if not queued and sum(end * rate for end, rate in ends) > 0.9 * rest.nbytes:
             # Nothing else will start, and the total still remembers what has ended.
             speed = sum(rate for _, rate in ends)
         least = eta_s(rest.nbytes, speed)
         if least is None:
             return None
+        by_slots = rest.slot_s / active
+        if queued and rest.is_sorted:
+            # The total follows late, and slots know nothing of a link that they share.
+            if not (_agree(fast, slow, 2) and _agree(least, by_slots, _MAX_SPAN)):
+                return None
+            least = math.sqrt(least * by_slots)
         most = max(least, ends[-1][0] if ends else 0.0)
         if ends and ends[-1][1] * active < _FAIR * fast:
             least = most  # it lags behind the others, so it is limited for itself
         if queued:
-            if not _agree(fast, slow) or not _agree(least, rest.slot_s / active):
+            is_steady = _agree(fast, slow) and _agree(least, by_slots)
+            if not (is_steady or rest.is_sorted):
                 return None
             # The last files start when running ones end.
             starts_in = ends[min(queued, len(ends)) - 1][0] if ends else 0.0
@@ -151,11 +160,15 @@ class RunTotals:
         return math.sqrt(least * most)
 
     def _running_s(self, now: float) -> list[tuple[float, float]]:
-        """Return seconds left and speed of active transfers, the first to end first."""
+        """Return seconds left and speed of active transfers, the first to end first.
+
+        Those without a measured speed are left out: it would be far too low.
+        """
         return sorted(
             (end, running.steady_speed())
             for running in self._registry.running
-            if now - running.last_byte_at < _SILENT_S
+            if running.is_measured()
+            and now - running.last_byte_at < _SILENT_S
             and (end := transfer_eta_s(running)) is not None
         )
 
@@ -164,22 +177,25 @@ class RunTotals:
         kinds = self._registry.kinds
         running = self._running_by_kind()
         nbytes = slot_s = longest_s = error = 0.0
+        is_sorted = False
         for number, kind in enumerate(kinds.all):
             if not (kind.waiting or kind.known_left):
                 continue
             if kind.waiting and not kinds.is_trusted(number):
                 return None
             received, size, speed = running.get(number, (0, 0, 0.0))
-            left = max(0.0, kind.known_left - received) + kind.waiting * kind.mean
+            mean, kind_error = kind.to_come()
+            left = max(0.0, kind.known_left - received) + kind.waiting * mean
             nbytes += left
-            error += kind.error**2
+            error += kind_error**2
+            is_sorted = is_sorted or (kind.waiting > 0 and kind.is_sorted)
             pace = kind.pace or speed
             slot_s += left / pace if pace else math.inf if left else 0.0
             if pace and (kind.waiting or kind.known_left > size):
-                longest_s = max(longest_s, kind.mean / pace, kind.slowest_s)
+                longest_s = max(longest_s, mean / pace, kind.slowest_s)
         if 2 * math.sqrt(error) > _MAX_ERROR * nbytes:
             return None
-        return _Rest(nbytes, slot_s, longest_s)
+        return _Rest(nbytes, slot_s, longest_s, is_sorted)
 
     def _running_by_kind(self) -> dict[int, tuple[int, int, float]]:
         """Return received bytes, sizes and mean speed of running transfers by kind."""
@@ -198,5 +214,5 @@ class RunTotals:
         }
 
 
-def _agree(one: float, other: float) -> bool:
-    return one <= other * _MAX_GAP and other <= one * _MAX_GAP
+def _agree(one: float, other: float, gap: float = _MAX_GAP) -> bool:
+    return one <= other * gap and other <= one * gap
