@@ -138,7 +138,7 @@ async def test_dry_run_lists_the_links_of_a_page(server, tmp_path):
     )
     ended = await fetchtui("-n", "--links", "*.pdf", url, cwd=tmp_path)
     assert ended.status == 0
-    assert "2 links match '*.pdf'" in ended.err
+    assert "2 of 3 links match '*.pdf'" in ended.err
     base = url.removesuffix("/dir/")
     assert lines_of(ended.out)[:2] == [
         f"?  a.pdf  <{base}/dir/a.pdf>",

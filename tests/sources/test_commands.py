@@ -144,6 +144,8 @@ def test_a_login_for_basic_becomes_a_header(text, url, pair):
         ("wget -O n https://a/x https://a/y", "-O joins several files into one"),
         ("curl -H 'a: \x07' https://a/x", "the value of a contains a control"),
         ("curl -K c", "--config reads a list"),
+        ('curl -O "$URL"', "the URL has a variable, and nothing is expanded"),
+        ("curl -O https://${HOST}/x", "the URL has a variable"),
         ("curl https://a/x --next https://a/y", "--next starts another request"),
     ],
 )
@@ -160,6 +162,21 @@ def test_ignored_options_are_noted_once():
         "list:1: ignoring options of curl: --insecure, --proxy, -4",
         "list:1: ignoring everything after &&",
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cd x && curl -O https://a/1",
+        "$ mkdir -p x/y; cd x/y && sudo curl -O https://a/1",
+        "(cd x && curl -O https://a/1)",
+    ],
+)
+def test_a_change_of_folder_before_a_command_is_ignored_with_a_note(text):
+    notes: list[str] = []
+    assert is_command(text)
+    assert [(r.url, r.directory) for r in read(text, notes)] == [("https://a/1", None)]
+    assert notes == [f"list:1: ignoring {'mkdir, ' * ('mkdir' in text)}cd before curl"]
 
 
 def test_commands_and_urls_mix_in_a_list():

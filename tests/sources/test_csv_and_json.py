@@ -86,6 +86,18 @@ def test_several_urls_of_one_download_are_mirrors():
     assert requests[0].mirrors == ("http://a/1", "http://b/1")
 
 
+def test_repeated_columns_add_headers_and_mirrors():
+    requests, errors = parse(
+        "url,header,mirrors,headers,mirrors\n"
+        "http://a/1,A: 1,http://b/1,B: 2,http://c/1\nhttp://a/2,,,B: 2,\n",
+        ".csv",
+    )
+    assert errors == []
+    assert requests[0].headers == (("A", "1"), ("B", "2"))
+    assert requests[0].mirrors == ("http://a/1", "http://b/1", "http://c/1")
+    assert requests[1].headers == (("B", "2"),)
+
+
 def test_the_separator_line_of_excel_is_read():
     requests, errors = parse("sep=|\r\nurl|out\r\nhttp://a/1|a;b,c.txt\r\n", ".csv")
     assert errors == []

@@ -127,6 +127,27 @@ def test_digest_list_url_is_fetched_with_a_base_url():
     assert asked == [url]
 
 
+@pytest.mark.parametrize("name", ["all.meta4", "ALL.METALINK"])
+def test_metalink_at_a_url_is_fetched_with_a_base_url(name):
+    text = """<metalink xmlns="urn:ietf:params:xml:ns:metalink">
+      <file name="x"><url>sub/x</url></file></metalink>"""
+    page = Page(f"https://cdn.example/r/{name}", text.encode())
+    url = f"https://e.example/{name}"
+    requests, errors, _ = load([url], base_url=".", fetch_page=lambda _: page)
+    assert ([r.url for r in requests], errors) == (["https://cdn.example/r/sub/x"], [])
+    assert load([url])[0][0].url == url, "without one it is a file"
+
+
+def test_the_own_folder_of_a_list_on_disk_is_no_base_url(tmp_path):
+    path = tmp_path / "SHA256SUMS"
+    path.write_text(f"{A}  x\n")
+    _, (error,), _ = load([str(path)], base_url=".")
+    assert error == (
+        "--base-url: . is the folder of a list at a URL; for a file, write the URL of"
+        " the folder"
+    )
+
+
 @pytest.mark.parametrize(
     "name",
     ["SHA256SUMS", "sha512sum.txt", "MD5SUMS", "x.iso.sha256", "SHASUMS256.txt",
@@ -205,7 +226,7 @@ def test_encoding_comes_from_bom_server_or_page():
             "page: no link matches '*'; the page has no links",
         ),
         ("<a href=a.zip>", "*.zip", "",
-         "page: 1 matching links are relative; set the page's URL"),
+         "page: 1 matching link cannot be resolved; set the page's URL"),
         ("<a href=a.zip>", " ", "https://e.example/", "--links: --links needs a"),
         ("<a href=a.zip>", "{1..99999}", "https://e.example/", "--links: --links ex"),
         (b"x" * (PAGE_LIMIT + 1), "*", "https://e.example/", "page: the page is la"),

@@ -67,7 +67,7 @@ def test_unreadable_file_is_an_error(monkeypatch):
     assert reasons(["list.txt"]) == ["list.txt: permission denied"]
 
 
-@pytest.mark.parametrize("path", ["x" * 5000, "nul\0byte", ""])
+@pytest.mark.parametrize("path", ["x" * 5000, "nul\0byte"])
 def test_invalid_path_is_an_error(path):
     (reason,) = reasons([path])
     assert "no such file" in reason or "cannot read" in reason
@@ -93,6 +93,11 @@ def test_stdin_can_be_read_once():
     requests, errors = load_sources(["-", "-"], io.BytesIO(b"http://a/1\n"))
     assert len(requests) == 1
     assert [str(c) for c in errors] == ["-: standard input can be read only once"]
+
+
+def test_an_empty_source_says_that_it_is_empty():
+    # As in fetchtui "$URL", where the variable is not set.
+    assert reasons([""]) == ["a source is empty; give a URL, a list file, or -"]
 
 
 def test_file_names_are_sanitized():

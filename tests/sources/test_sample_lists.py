@@ -26,7 +26,7 @@ HOW = {
 """What has to be said besides the path."""
 NOTES = {
     "open-data.csv": ["1: ignoring the unknown field 'what it is'"],
-    "page.html": ["4 links match '*.{zip,txt}', 2 do not"],
+    "page.html": ["4 of 6 links match '*.{zip,txt}'"],
     "session.aria2": [
         "4: ignoring the option gid=",
         "5: ignoring the option dir= from another run",

@@ -173,12 +173,14 @@ def read_sources(
             else:
                 yield from _read_stdin(stdin, options)
             is_stdin_read = True
+        elif not source:
+            yield BadRequestLine("", "a source is empty; give a URL, a list file, or -")
         elif not _URL.match(source):
             # Imported late: URLs on the command line need no reader of lists.
             from tui.sources.list_file import load_file
 
             yield from load_file(source, options)
-        elif options.links is not None or _is_digest_list(source, options):
+        elif options.links is not None or _is_list_with_names(source, options):
             yield from _read_page(source, options, fetch_page)
         else:
             yield from expand_requests(_read_url(source))
@@ -194,12 +196,14 @@ def _complete(source: str, notes: list[str] | None) -> str:
     return url
 
 
-def _is_digest_list(url: str, options: ReadOptions) -> bool:
+def _is_list_with_names(url: str, options: ReadOptions) -> bool:
+    """Return True for the URL of a list whose names need the base URL."""
     if options.base_url is None:
         return False
     from tui.sources.readers.digest_list import is_sums_name
 
-    return is_sums_name(urlsplit(url).path.rpartition("/")[2])
+    name = urlsplit(url).path.rpartition("/")[2]
+    return is_sums_name(name) or name.lower().endswith((".meta4", ".metalink"))
 
 
 def _read_stdin(
@@ -231,7 +235,7 @@ def _read_url(source: str) -> Iterator[DownloadRequest | BadRequestLine]:
 def _read_page(
     source: str, options: ReadOptions, fetch_page: FetchPage | None
 ) -> Iterator[DownloadRequest | BadRequestLine]:
-    """Fetch a page or a digest list from a URL, and read it."""
+    """Fetch a page, a digest list or a Metalink file from a URL, and read it."""
     where = display_url(source, 200)
     if fetch_page is None:
         yield BadRequestLine(where, "cannot fetch pages here; save it to a file")

@@ -82,6 +82,11 @@ def folder_url(url: str) -> str:
     Raises:
         ValueError: not a valid URL; see ``check_url``.
     """
+    if url.startswith("."):
+        raise ValueError(
+            ". is the folder of a list at a URL; for a file, write the URL of the"
+            " folder"
+        )
     url = check_url(url).partition("#")[0].partition("?")[0]
     return url if url.endswith("/") else f"{url}/"
 

@@ -25,7 +25,12 @@ from tui.core.request import (
 from tui.core.text.sanitize import sanitize
 from tui.sources.patterns import check_pattern, escape, from_curl
 from tui.sources.readers.command_options import CURL, SENDS, WGET, Program
-from tui.sources.readers.shell_words import Token, program_of, split_command
+from tui.sources.readers.shell_words import (
+    Token,
+    program_of,
+    split_command,
+    steps_before,
+)
 from tui.sources.values import (
     RESERVED_HEADERS,
     parse_folder,
@@ -38,6 +43,7 @@ if TYPE_CHECKING:
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _LOGIN = re.compile(r"(?<=://)([^/?#]*)@")
+_VARIABLE_HOST = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://)?[^/?#]*\$")
 _SEPARATORS = frozenset({"|", "||", "|&", ";", ";;", "&&", "&", "(", ")"})
 _SKIPS = frozenset({"|", "||", "|&"})
 """What follows is not a download of its own: it reads the output, or runs on failure.
@@ -79,6 +85,9 @@ def parse_command(
             yield BadRequestLine(where, str(error))
             continue
         ignored = sorted(command.ignored)
+        steps = "" if number else ", ".join(steps_before(text))
+        if notes is not None and steps:
+            notes.append(f"{where}: ignoring {steps} before {program}")
         if notes is not None and ignored:
             listed = ", ".join(ignored[:10])
             notes.append(f"{where}: ignoring options of {program}: {listed}")
@@ -171,6 +180,10 @@ class _Command:
         headers = tuple(map(parse_header, lines))
         found = []
         for number, text in enumerate(self.urls):
+            if _VARIABLE_HOST.match(text):
+                raise ValueError(
+                    "the URL has a variable, and nothing is expanded; write the URL"
+                )
             url = text if _SCHEME.match(text) else f"http://{text}"
             if self.program is CURL and not self.is_literal:
                 url = from_curl(url)

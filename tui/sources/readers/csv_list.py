@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tui.sources.readers.fields import Columns
 
 
+_REPEATABLE = frozenset({"header", "mirrors"})
+"""Fields that may have several columns; within a cell, tabs separate their values."""
 _URL = late_pattern(r"https?://", re.IGNORECASE)
 _SEPARATOR = late_pattern(r"\ufeff?\"?sep=([,;\t|])\"?\s*")
 """A line in front of the header line that Excel writes and reads."""
@@ -64,11 +66,13 @@ def parse_csv(
         columns = [reader.known(name, header) for name in names]
         for row in rows:
             here = f"{where}:{before + rows.line_num}"
-            fields = {
-                column: cell
-                for column, cell in zip(columns, row, strict=False)
-                if cell and column
-            }
+            fields: dict[str, str] = {}
+            for column, cell in zip(columns, row, strict=False):
+                if not cell or not column:
+                    continue
+                if column in _REPEATABLE and column in fields:
+                    cell = f"{fields[column]}\t{cell}"
+                fields[column] = cell
             if not fields and not "".join(row).strip():
                 continue
             try:

@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from tui.core.request import BadRequestLine, DownloadRequest, check_url
 from tui.core.text.sanitize import sanitize
+from tui.core.text.units import plural
 from tui.sources.page import PAGE_LIMIT, Page
 from tui.sources.patterns import expand
 from tui.sources.readers.html_tags import start_tags
@@ -107,7 +108,7 @@ def parse_page(
     if relative:
         yield BadRequestLine(
             where,
-            f"{relative:,} matching links are relative;"
+            f"{plural(relative, 'matching link')} cannot be resolved;"
             " set the page's URL with --base-url",
         )
     elif not wanted:
@@ -116,9 +117,10 @@ def parse_page(
         reason = f"no link matches {sanitize(links, 100)!r}{listed}"
         yield BadRequestLine(where, reason)
     elif notes is not None and (others or bad):
+        all_links = len(wanted) + others.total() + bad
         notes.append(
-            f"{where}: {len(wanted):,} links match {sanitize(links, 100)!r},"
-            f" {others.total() + bad:,} do not"
+            f"{where}: {len(wanted):,} of {all_links:,} links match"
+            f" {sanitize(links, 100)!r}"
         )
     yield from wanted
 

@@ -38,12 +38,17 @@ _WRAPPER = (
     rf"(?:{'|'.join(_RUNS_COMMANDS)})\s+"
     r"(?:-(?:[ug]\s+[\w-]+|n\s+-?\d+|[\w=-]+)\s+)*+"
 )
+_STEP = r"(cd|pushd|mkdir)\s[^;&|<>()$`'\"\n]*(?:&&|;)\s*"
+"""What often stands before a copied command."""
+_STEP_NAMES = late_pattern(_STEP)
 _START = late_pattern(
-    rf"(?:[$%>]\s+|PS>\s*)?((?:[({{!]\s*|{_WRAPPER}|{_VARIABLE})*+){_PROGRAM}(?=\s)",
+    r"(?:[$%>]\s+|PS>\s*)?"
+    rf"((?:[({{!]\s*|{_WRAPPER}|{_VARIABLE}|{_STEP.replace('(cd', '(?:cd')})*+)"
+    rf"{_PROGRAM}(?=\s)",
     re.ASCII,
 )
-"""A prompt, what runs the command (``sudo``, parentheses, variables), and the program.
-"""
+"""A prompt, what runs the command (``sudo``, parentheses, variables) or changes the
+folder, and the program."""
 
 
 class Token(NamedTuple):
@@ -74,6 +79,13 @@ _UNCLOSED = "unclosed quote in the command"
 def is_command(text: str) -> bool:
     """Return True if a line starts a curl or wget command."""
     return _START.match(text) is not None
+
+
+def steps_before(text: str) -> list[str]:
+    """Return the programs that change the folder before a line's first command."""
+    match = _START.match(text)
+    names = _STEP_NAMES.findall(match[1]) if match is not None else ()
+    return list(dict.fromkeys(names))
 
 
 def program_of(words: list[str]) -> tuple[str, int]:
