@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -181,6 +182,32 @@ def test_the_bar_counts_files_until_all_sizes_are_known() -> None:
     assert (progress.counts_files, progress.fraction) == (True, 0.8)
     progress.update(work(over=9, received=950))
     assert (progress.counts_files, progress.fraction) == (False, 0.95)
+
+
+def test_the_bar_returns_to_bytes_once_no_size_is_unknown() -> None:
+    progress = RunProgress()
+    progress.update(work(files=5, unknown=1, received=0, shares=0.0))
+    progress.update(work(files=5, unknown=1, received=450, shares=1.8))
+    # A file of unknown size is done: files are ahead of bytes from now on.
+    steps = []
+    for received in range(500, 1000, 10):
+        files = work(files=5, over=1, received=received, shares=4 * received / 1000)
+        progress.update(files)
+        steps.append((progress.counts_files, progress.fraction))
+    fractions = [fraction or 0.0 for _, fraction in steps]
+    assert fractions == sorted(fractions)
+    assert all(late > soon for soon, late in pairwise(fractions)), "it never stands"
+    assert [counts for counts, _ in steps].index(False) <= 10, "at 60 % of the bytes"
+    assert steps[10:] == [(False, received / 1000) for received in range(600, 1000, 10)]
+
+
+def test_the_bar_still_counts_files_if_bytes_are_far_behind() -> None:
+    progress = RunProgress()
+    progress.update(work(unknown=2, over=8, received=10))
+    progress.update(work(over=9, received=20))
+    assert (progress.counts_files, progress.fraction) == (True, 0.9)
+    progress.update(work(over=9, received=500, shares=0.5))
+    assert (progress.counts_files, progress.fraction) == (True, 0.95)
 
 
 def test_failed_downloads_do_not_keep_the_bar_from_counting_bytes() -> None:

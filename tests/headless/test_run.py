@@ -396,6 +396,27 @@ async def test_live_progress_fits_the_terminal_and_leaves_a_summary() -> None:
             assert "\x1b[?25h" in text, "the cursor is visible again"
 
 
+async def test_the_bar_of_the_run_counts_bytes_once_all_sizes_are_known() -> None:
+    with terminal() as err:
+        fcntl.ioctl(err.writing, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
+        async with running(requests(4), err=err) as headless:
+
+            def halves() -> int:
+                """Return the half cells that the bar of the run fills, of 20."""
+                line = re.findall(r"[^\r\n]*0 of 4 done", err.read())[-1]
+                filled = "".join(re.findall(r"\x1b\[32m([━╸]*)", line))
+                return 2 * filled.count("━") + filled.count("╸")
+
+            for id in range(4):
+                headless.service.start(id, size=1000 if id else 5000, speed=500.0)
+            headless.service.advance(1.0)
+            await until(lambda: "0 of 4 done" in err.read() and halves() == 5)
+            headless.service.advance(0.9)
+            await until(lambda: halves() == 9)
+            headless.service.cancel(range(4))
+            assert await headless.status() == 1
+
+
 async def test_live_progress_leaves_room_for_ctrl_c_echo() -> None:
     """A ``^C`` that wraps would leave a line of the display behind."""
     with terminal() as err:

@@ -11,7 +11,6 @@ from rich.progress_bar import ProgressBar
 from rich.table import Column, Table
 from rich.text import Text
 
-from tui.core.download import DownloadState
 from tui.core.events import Event, Failed, Kinds
 from tui.core.text.units import format_duration, format_rate, format_size
 from tui.headless.renderers.base import ActiveIds, failure_line, shown_name
@@ -181,12 +180,7 @@ def _overall(snapshot: EngineSnapshot, bar_width: int) -> Table:
         padding=(0, 1, 0, 0),
         expand=True,
     )
-    ended = sum(
-        snapshot.counts[state] for state in (DownloadState.DONE, DownloadState.FAILED)
-    )
-    # By files and not by bytes: sizes become known only as downloads start.
-    bar = ProgressBar(
-        total=max(1, snapshot.total), completed=ended, complete_style="green"
-    )
+    part = snapshot.progress or 0.0
+    bar = ProgressBar(total=1, completed=part, complete_style="green")
     line.add_row(bar, Text(progress_line(snapshot), style="bold"))
     return line
