@@ -22,6 +22,7 @@ from pathlib import Path
 TRIALS = (
     ("fetchtui --limit-\t", "--limit-rate"),
     ("fetchtui --on-exists ov\t", "overwrite"),
+    ("fetchtui --on-exists=ov\t", "--on-exists=overwrite"),
     ("fetchtui conf\t", "config"),
     ("fetchtui config expl\t", "explain"),
     ("fetchtui config explain limit-\t", "limit-rate"),

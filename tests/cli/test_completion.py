@@ -71,6 +71,18 @@ def test_values_complete_by_kind(offer, tmp_path, monkeypatch):
     assert offer("bash", "--profile", "") == "plain,metered\nplain,work"
 
 
+def test_values_behind_an_equals_sign_complete(offer):
+    assert offer("bash", "--on-exists", "=", "over") == "plain,overwrite"
+    assert offer("bash", "--on-exists", "=").startswith("plain,resume\n")
+    assert offer("fish", "--on-exists=over") == "plain,--on-exists=overwrite"
+    found = offer("zsh", "--on-exists=re").splitlines()
+    assert found[1::3] == [
+        "--on-exists=resume",
+        "--on-exists=rename",
+        "--on-exists=resume-only",
+    ]
+
+
 def test_matching_file_name_hides_subcommands(offer, tmp_path):
     assert "plain,config" in offer("bash", "con")
     (tmp_path / "contents.txt").touch()

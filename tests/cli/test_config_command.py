@@ -216,6 +216,41 @@ def test_unknown_action_is_reported(config_file):
     )
 
 
+def test_keys_that_cannot_be_bound_are_reported(config_file):
+    config_file.write_text(
+        "[keys]\ncancel = 'foo+bar'\npause = 'ctrl+i'\nretry = 'q'\nmore = 'p'\n"
+    )
+    assert error_of("check").splitlines() == [
+        f"{config_file}:2: keys.cancel: unknown key “foo+bar”; write keys as x, F2 or"
+        " ctrl+x",
+        f"{config_file}:3: keys.pause: terminals send ctrl+i as tab; use another key",
+        f"{config_file}:1: p is already used by pause; give pause another key first"
+        " (keys.pause)",
+        f"{config_file}:1: q is already used by quit; give quit another key first"
+        " (keys.quit)",
+    ]
+    refused = error_of("set", "keys.undo", "foo+bar")
+    assert "keys.undo: unknown key “foo+bar”" in refused
+    config_file.write_text("[keys]\nretry = 'q'\nquit = ['r', 'ctrl+q']\n")
+    assert run("check").exit_code == 0
+    assert "use another key" in error_of("set", "keys.undo", "ctrl+c")
+    # Two actions can swap their keys, one after the other.
+    assert run("set", "keys.undo", "x").exit_code == 0
+    assert run("check").exit_code == 2
+    assert run("set", "keys.cancel", "u").exit_code == 0
+    assert run("check").exit_code == 0
+
+
+def test_explain_describes_the_profile(config_file):
+    config_file.write_text("profile = 'p'\n[profiles.p]\nsegments = 2\n")
+    text = output_of("explain", "profile")
+    assert "  Also apply the settings in [profiles.NAME].\n" in text
+    assert '  now          "p"\n' in text
+    assert "  variable     FETCHTUI_PROFILE\n" in text
+    assert "fetchtui config edit" in error_of("set", "profile", "p")
+    assert "did you mean" not in error_of("set", "profile", "p")
+
+
 def test_unknown_theme_is_reported(config_file):
     config_file.write_text("[dashboard]\ntheme = 'nrod'\n")
     expected = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 from pathlib import Path
@@ -465,6 +466,10 @@ async def test_a_file_that_was_not_uploaded_is_uploaded_by_the_next_run(
             ["-o", "s3://bucket/x", "--unpack"],
             "--unpack works on files of this machine",
         ),
+        (
+            ["-o", "s3://bucket/x", "--on-exists", "newer"],
+            "--on-exists newer is for files on this machine; for s3:// use resume,",
+        ),
         (["-o", "s3://bucket/x", "-O", "-"], "--output - cannot be combined"),
         (["-o", "s3://bucket/x", "--rpc", "0"], "--rpc cannot be combined"),
         (["-o", "s3://"], "must be a path, or an object store such as s3://BUCKET"),
@@ -525,6 +530,11 @@ async def test_folders_below_a_prefix_are_kept_and_marks_of_folders_left_out(tmp
         assert ended.status == 0, ended.err
         arguments = ("--headless", "-o", "one", "s3://bucket/pre/a/x")
         assert (await fetchtui(*arguments, cwd=tmp_path, env=env)).status == 0
+        arguments = ("--headless", "-o", "no-slash", "s3://bucket/pre/b")
+        assert (await fetchtui(*arguments, cwd=tmp_path, env=env)).status == 0
+        ended = await fetchtui("-o", "x", "s3://bucket/nothing", cwd=tmp_path, env=env)
+        assert ended.status == 2
+        assert "no such object, and none below this prefix" in ended.err
     found = {
         str(path.relative_to(tmp_path)): path.read_bytes()
         for path in tmp_path.rglob("*")
@@ -535,4 +545,24 @@ async def test_folders_below_a_prefix_are_kept_and_marks_of_folders_left_out(tmp
         "out/b/c/x": b"two",
         "out/none": b"",
         "one/x": b"one",
+        "no-slash/c/x": b"two",
     }
+
+
+async def test_json_ends_with_a_summary_if_all_was_uploaded_before(server, tmp_path):
+    pytest.importorskip("obstore")
+    url = server.add("/a.bin", ResponseScript(b"a" * 1000))
+    with S3Server() as s3:
+        env = {
+            "AWS_ENDPOINT_URL": s3.endpoint,
+            "AWS_ACCESS_KEY_ID": "a",
+            "AWS_SECRET_ACCESS_KEY": "b",
+            "XDG_STATE_HOME": str(tmp_path / "state"),
+        }
+        arguments = ("--json", "-o", "s3://bucket/pre", url)
+        for done in (1, 0):
+            ended = await fetchtui(*arguments, cwd=tmp_path, env=env)
+            assert ended.status == 0, ended.err
+            summary = json.loads(ended.out.splitlines()[-1])
+            assert (summary["event"], summary["done"]) == ("summary", done)
+    assert "note: uploaded before: 1 download\n" in ended.err

@@ -100,5 +100,7 @@ async def test_a_port_in_use_is_an_error(tmp_path):
         process = await command.start("--rpc", str(port), "--headless", cwd=tmp_path)
         ended = await command.finish(process)
     assert ended.status == 2
-    assert f"cannot listen on 127.0.0.1:{port}" in ended.err
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in ended.err
+    assert "choose another address or port with --rpc" in ended.err
+    assert "--interface" not in ended.err
     assert "Traceback" not in ended.err

@@ -30,6 +30,9 @@ __all__ = ["hosts"]
         (["l.txt", "--shard", "0/2", "--scheduler", "local:2"], "use only one of"),
         (["l.txt", "--format", "zip"], "'zip' is not one of"),
         (["l.txt", "-u", "me"], "workers cannot prompt for a password"),
+        # Names follow from the plan, and only a dashboard shows sizes of queued files.
+        (["l.txt", "--folder", "*.x=y"], "no such option"),
+        (["l.txt", "--sizes-ahead"], "no such option"),
     ],
 )
 async def test_a_clear_error(tmp_path, arguments, expected):

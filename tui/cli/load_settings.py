@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -101,6 +102,38 @@ def _check_keys(
             where = document.location(("keys", name)) if document.text else source
             problems.append(Problem(where, f"keys: {_unknown_action(name, known)}"))
     return problems
+
+
+def wrong_keys(resolved: Resolved) -> list[Problem]:
+    """Return a problem for every key that the dashboard would not bind.
+
+    The dashboard reports them, too, and binds the other keys.
+    """
+    setting = resolved.values["keys"]
+    if not setting.value:
+        return []
+    from tui.ui.keys.keymap import Keymap  # imports Textual
+
+    document = read_config()
+    overrides = {name: list(keys) for name, keys in setting.value}
+    problems = []
+    for reason in Keymap().apply(overrides):
+        match = re.match(r"keys\.(\w+)", reason)
+        at = ("keys", match[1]) if match is not None else ("keys",)
+        problems.append(Problem(document.location(at), reason))
+    return problems
+
+
+def wrong_key(action: str, text: str) -> str:
+    """Return what is wrong with keys for an action; "" if they are keys.
+
+    Whether other actions have them is not looked at, so that two can swap their keys.
+    """
+    from tui.ui.keys.keymap import Keymap  # imports Textual
+
+    own = f"keys.{action}: "
+    reasons = Keymap().apply({action: text.replace(",", " ").split()})
+    return next((r.removeprefix(own) for r in reasons if r.startswith(own)), "")
 
 
 def _unknown_action(name: str, known: Collection[str]) -> str:

@@ -178,7 +178,15 @@ def _run_to_store(
             uploader=uploader,
         )
 
-    run_to_store(settings, requests, address, run, run_loop, is_quiet=line.quiet)
+    run_to_store(
+        settings,
+        requests,
+        address,
+        run,
+        run_loop,
+        is_quiet=line.quiet,
+        has_summary=line.json,
+    )
 
 
 def _run_here(

@@ -19,7 +19,9 @@ import click
 from tui.cloud.address import Address, from_path, is_address, parse_address
 from tui.cloud.errors import CloudError
 from tui.core.rules.exit_status import USAGE_ERROR
+from tui.core.settings import OnExists
 from tui.core.text.sanitize import sanitize
+from tui.core.text.units import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from tui.core.request import DownloadRequest
     from tui.core.settings import Settings
 
+_ON_EXISTS = frozenset({OnExists.RESUME, OnExists.RENAME, OnExists.OVERWRITE})
+"""Only these have a meaning for objects."""
 SIGNED_S = 7 * 24 * 3600
 """Seconds for which the URL of a source is valid: the most that S3 allows."""
 
@@ -58,6 +62,11 @@ def with_staging(line: CommandLine, settings: Settings, address: Address) -> Set
             raise click.UsageError(
                 f"{option} cannot be combined with a destination in an object store"
             )
+    if settings.on_exists not in _ON_EXISTS:
+        raise click.UsageError(
+            f"--on-exists {settings.on_exists.value} is for files on this machine;"
+            f" for {address.scheme}:// use resume, rename or overwrite"
+        )
     refused = {
         "--detach": line.detach,
         "--unpack": settings.unpack,
@@ -87,6 +96,7 @@ def run_to_store(
     run_loop: Callable[[Coroutine[Any, Any, int]], int],
     *,
     is_quiet: bool = False,
+    has_summary: bool = False,
 ) -> NoReturn:
     """Run downloads and upload them, and exit.
 
@@ -97,6 +107,7 @@ def run_to_store(
         run: downloads requests, and uploads each with an uploader.
         run_loop: runs a coroutine to its end.
         is_quiet: print no notes.
+        has_summary: run also if nothing is left, because it ends with a summary.
     """
 
     async def prepare_and_run() -> int:
@@ -113,7 +124,7 @@ def run_to_store(
             )
             return USAGE_ERROR
         status = 0
-        if left or not requests:
+        if left or has_summary:
             status = await run(left, uploader)
         if status == 0:
             # Everything is uploaded, so nothing will continue the rest.
@@ -148,10 +159,11 @@ async def _prepare(
     present = {} if uploader.replaces else await uploader.still_there()
     left = [request for request in requests if request_digest(request) not in present]
     if removed and not is_quiet:
-        click.echo(f"note: removed {removed:,} unfinished uploads", err=True)
+        unfinished = plural(removed, "unfinished upload")
+        click.echo(f"note: removed {unfinished}", err=True)
     if len(left) < len(requests) and not is_quiet:
         number = len(requests) - len(left)
-        click.echo(f"note: {number:,} downloads were uploaded before", err=True)
+        click.echo(f"note: uploaded before: {plural(number)}", err=True)
     return uploader, left
 
 
@@ -212,20 +224,22 @@ def _sign(source: str) -> dict[str, str]:
     """Return the signed URLs of a source, each with its folder below the prefix."""
     from datetime import timedelta
 
-    from tui.cloud.store import explained, object_keys, open_store
+    from tui.cloud.store import explained, may_exist, object_keys, open_store
 
     address = parse_address(source)
     store = open_store(address)
     try:
         import obstore
 
-        if address.prefix and not source.endswith("/"):
+        prefix = f"{address.prefix}/" if address.prefix else ""
+        may_be_object = prefix and not source.endswith("/")
+        if may_be_object and may_exist(store, address.prefix):
             keys, below = [address.prefix], [""]
         else:
-            prefix = f"{address.prefix}/" if address.prefix else ""
             keys = object_keys(store, prefix)
             if not keys:
-                raise CloudError("no objects below this prefix")
+                what = "no such object, and none" if may_be_object else "no objects"
+                raise CloudError(f"{what} below this prefix")
             below = [key.removeprefix(prefix) for key in keys]
         urls = obstore.sign(store, "GET", keys, timedelta(seconds=SIGNED_S))
     except CloudError:

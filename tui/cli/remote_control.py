@@ -104,11 +104,16 @@ async def open_rpc(
         A notice with its address, to show when the front end runs.
 
     Raises:
-        LocalError: the address cannot be used.
+        UsageError: the address cannot be used.
     """
     from tui.rpc.web.server import serve_rpc
 
-    server = await serve_rpc(service, config, shut_down)
+    try:
+        server = await serve_rpc(service, config, shut_down)
+    except LocalError as error:
+        # Its usual remedy is about connections to servers.
+        text = f"{error}; choose another address or port with --rpc"
+        raise click.UsageError(text) from None
     stack.push_async_callback(server.close)
     url = f"{server.config.url}jsonrpc"
     return Notice(NoticeCode.RPC_STARTED, (url, config.secret_in))

@@ -173,6 +173,17 @@ def object_keys(store: Any, prefix: str) -> list[str]:
     return [entry["path"] for entry in found if exists.get(entry["path"], True)]
 
 
+def may_exist(store: Any, key: str) -> bool:
+    """Return False if a store says that there is no such object.
+
+    Some credentials may get an object but not ask for it.
+    """
+    try:
+        return _exists(store, key)
+    except Exception:  # obstore's own, of many kinds
+        return True
+
+
 def _exists(store: Any, key: str) -> bool:
     import obstore
 

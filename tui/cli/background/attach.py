@@ -38,9 +38,15 @@ def _complete(
 
 
 @click.command()
-@click.argument("target", default=DEFAULT_NAME, shell_complete=_complete)
+@click.argument("target", required=False, shell_complete=_complete)
+@click.option(
+    "--name",
+    metavar="NAME",
+    shell_complete=_complete,
+    help="Name of the background process, instead of TARGET.",
+)
 @click.option("--watch", "is_watching", is_flag=True, help="Only look; change nothing.")
-def attach(target: str, is_watching: bool) -> None:
+def attach(target: str | None, name: str | None, is_watching: bool) -> None:
     """Show the downloads of a background process in the dashboard.
 
     TARGET is the name of a process on this machine, or ssh://[USER@]HOST[:PORT][/NAME]
@@ -54,6 +60,9 @@ def attach(target: str, is_watching: bool) -> None:
     from tui.core.text.units import use_units
     from tui.headless import terminal
 
+    if target is not None and name is not None:
+        raise click.UsageError("give TARGET or --name, not both")
+    target = target or name or DEFAULT_NAME
     terminal.fill_closed_streams()
     ssh = _parse(target)
     if not terminal.can_show_dashboard():

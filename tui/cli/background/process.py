@@ -92,7 +92,7 @@ def run_process(order: StartOrder, report: Callable[[Started], object]) -> int:
         raise StartError(error_text(error)) from None
     except AddressError as error:
         raise StartError(str(error)) from None
-    except click.BadParameter as error:  # of the checks of directory and log
+    except click.UsageError as error:  # of directory, log and remote control
         raise StartError(error.message) from None
 
 

@@ -28,14 +28,22 @@ def answer(command: click.Command, instruction: str) -> int:
         return 1
     completer = found(command, {}, "fetchtui", COMPLETE_VARIABLE)
     arguments, incomplete = completer.get_completion_args()
+    if arguments[-1:] == ["="]:
+        # bash makes three words of --name=value.
+        arguments.pop()
     if arguments and arguments[0] in SUBCOMMANDS:
         name = arguments.pop(0)
         completer = found(
             find_subcommand(name), {}, f"fetchtui {name}", COMPLETE_VARIABLE
         )
     items = completer.get_completions(arguments, incomplete)
+    name, equals, _ = incomplete.partition("=")
+    before = f"{name}=" if equals and name.startswith("--") else ""
     for item in items:
         item.help = _first_clause(item.help)
+        if item.type == "plain":
+            # The shell replaces the whole word.
+            item.value = f"{before}{item.value}"
     sys.stdout.write("".join(completer.format_completion(i) + "\n" for i in items))
     return 0
 

@@ -11,13 +11,19 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 from click.shell_completion import CompletionItem
 
-from tui.cli.load_settings import known_actions, load_settings, wrong_name
-from tui.cli.options import CommandLine
+from tui.cli.load_settings import (
+    known_actions,
+    load_settings,
+    wrong_key,
+    wrong_keys,
+    wrong_name,
+)
+from tui.cli.options import RUN, CommandLine
 from tui.config import editor
 from tui.config.display import shown_value
 from tui.config.errors import ConfigError
 from tui.config.location import config_path, read_config, shown_path
-from tui.config.precedence import ORDER
+from tui.config.precedence import ORDER, PROFILE_VARIABLE
 from tui.config.registry import BY_KEY, HOST_KEYS, OPTIONS, THEMES, find
 from tui.config.sample import sample
 from tui.config.values import Kind
@@ -84,6 +90,9 @@ def explain(key: str | None) -> None:
             click.echo(f"{option.key:<28}  {_first_sentence(option.doc)}")
         click.echo("\nFor details of one setting: fetchtui config explain KEY")
         return
+    if key.removeprefix("--") == "profile":
+        _explain_profile()
+        return
     option = _find(key)
     click.echo(option.key)
     click.echo(f"  {option.doc}")
@@ -97,6 +106,21 @@ def explain(key: str | None) -> None:
     if option.key == "hosts":
         for inner in HOST_KEYS:
             click.echo(f"    {inner.key:<22} {inner.doc}")
+
+
+def _explain_profile() -> None:
+    """Describe the only option of a run that the settings file has as well."""
+    (option,) = (option for option in RUN if option.key == "profile")
+    now = os.environ.get(PROFILE_VARIABLE) or read_config().profile
+    click.echo(f"{option.key}\n  {option.doc}")
+    for name, text in (
+        ("type", option.kind.value),
+        ("example", f'{option.key} = "metered"'),
+        ("now", shown_value(option, now)),
+        ("option", ", ".join(option.spellings)),
+        ("variable", PROFILE_VARIABLE),
+    ):
+        click.echo(f"  {name:<12} {text}")
 
 
 def _facts(option: Option) -> list[tuple[str, str]]:
@@ -140,7 +164,10 @@ def set_value(key: str, value: tuple[str, ...]) -> None:
         text = "\n".join(value)
     name = key if option is None else option.key
     try:
-        if wrong := wrong_name(name, text):
+        wrong = wrong_name(name, text)
+        if not wrong and option is None:
+            wrong = wrong_key(name.removeprefix("keys."), text)
+        if wrong:
             raise ValueError(wrong)
         file.set_text(name, text)
     except ValueError as error:
@@ -189,21 +216,27 @@ def edit() -> None:
             f"{sanitize(program, 100)} exited with status {result.returncode}; the"
             " settings file was not checked"
         )
-    resolved = load_settings(CommandLine())
-    if resolved.problems:
-        _fail(resolved.problems)
+    _check_file()
     click.echo(f"{shown_path(path)} is valid")
 
 
 @config.command()
 def check() -> None:
     """Check the settings file; exit with status 2 if it has errors."""
-    _check(load_settings(CommandLine()))
+    _check_file()
     if config_path().exists():
         click.echo(f"{read_config().name} is valid")
     else:
         name = shown_path(config_path())
         click.echo(f"{name} does not exist; fetchtui config init creates it")
+
+
+def _check_file() -> None:
+    """Exit if the settings file has mistakes, those of the dashboard included."""
+    resolved = load_settings(CommandLine())
+    _check(resolved)
+    if problems := wrong_keys(resolved):
+        _fail(problems)
 
 
 def _check(resolved: Resolved) -> None:
@@ -220,10 +253,12 @@ def _find(key: str) -> Option:
     try:
         return BY_KEY.get(key) or find(key)
     except ValueError as error:
-        advice = "fetchtui config explain lists them all"
         if key.startswith(("hosts.", "profile")):
             advice = "edit profile, [profiles] and [hosts] with fetchtui config edit"
-        raise click.UsageError(f"{error}; {advice}") from None
+            raise click.UsageError(advice) from None
+        joint = " " if str(error).endswith("?") else "; "
+        advice = "fetchtui config explain lists them all"
+        raise click.UsageError(f"{error}{joint}{advice}") from None
 
 
 def _load() -> ConfigFile:

@@ -40,7 +40,9 @@ _RUN_OPTIONS = frozenset(
     }
 )
 """Options of one run that apply here, too."""
-_LEFT_OUT = frozenset({"auto", "on-exists", "unpack", "server-time", "folder"})
+_LEFT_OUT = frozenset(
+    {"auto", "on-exists", "unpack", "server-time", "folders", "sizes-ahead"}
+)
 _LOCAL = re.compile(r"local:([0-9]{1,4})")
 _ADDRESS = re.compile(r"(tcp|tls|ucx|ws|wss)://[^\s/]+:[0-9]+/?")
 _PART = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")

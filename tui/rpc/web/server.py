@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import secrets
 import time
 from typing import TYPE_CHECKING, Any
@@ -214,7 +215,8 @@ class RpcServer:
         try:
             self._listener = await loop.create_server(accept, host, port)
         except OSError as error:
-            reason = error.strerror or str(error)
+            number = error.errno or 0  # negative for a host that has no address
+            reason = os.strerror(number) if number > 0 else str(error.strerror)
             raise LocalError(
                 ErrorKind.NETWORK,
                 f"cannot listen on {bracketed(host)}:{port}: {reason}",
