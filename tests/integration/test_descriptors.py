@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.conftest import request_for
-from tests.integration.test_whole_downloads import digest
+from tests.integration.test_whole_downloads import digest, names
 from tui.core.download import DownloadState as S
 from tui.core.errors import ErrorKind
 from tui.demo.pattern import Pattern
@@ -61,6 +61,25 @@ async def test_many_downloads_with_few_descriptors(
     assert waits <= ({"descriptors"} if may_wait else set())
     for name, body in bodies.items():
         assert digest(tmp_path / name) == body.sha256()
+
+
+async def test_early_connections_leave_descriptors_for_the_program_itself(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    urls = [
+        server.add(f"/{n}.bin", ResponseScript(Pattern(3_000 + n, n)))
+        for n in range(20)
+    ]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tui", "--headless", "--json"),
+        *("-c", "16", "-o", str(tmp_path), *urls),
+        preexec_fn=partial(resource.setrlimit, resource.RLIMIT_NOFILE, (24, 24)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, err = await process.communicate()
+    assert process.returncode == 0, err
+    assert len(names(tmp_path)) == 20
 
 
 async def test_waits_for_descriptors_that_nobody_frees_end(

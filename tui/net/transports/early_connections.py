@@ -8,7 +8,9 @@ only where nothing but the URL decides how.
 from __future__ import annotations
 
 import os
+import resource
 import socket
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -30,7 +32,9 @@ if TYPE_CHECKING:
     """As from ``getaddrinfo``."""
 
 MOST = 16
-"""Connections at most: descriptors may be few, and loading needs some."""
+"""Connections at most."""
+_FOR_LOADING = 32
+"""Descriptors that are left for loading and for the event loop."""
 KEEPALIVE_S = 4.0
 """Unused connections, early ones and idle ones alike, are closed before common servers
 close them (Node and Apache after 5 s): a request into a connection that has just closed
@@ -136,8 +140,11 @@ def open_early(
     if not origin.isascii():
         return None
     rule = rule_for(settings.hosts, origin)
+    most = min(MOST, _descriptors() - _FOR_LOADING)
+    if most < 1:
+        return None
     limits = (
-        MOST,
+        most,
         sum(origin_of(url) == origin for url in urls),
         (rule.cap if rule is not None else 0) or settings.per_host,
         remembered.get(origin, 0),
@@ -146,3 +153,9 @@ def open_early(
     host, port = split_port(authority)
     number = int(port) if port.isdecimal() else 443 if scheme == "https" else 80
     return EarlyConnections(host, number, min(filter(None, limits)))
+
+
+def _descriptors() -> int:
+    """Return how many files and sockets this process may have open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft
