@@ -158,16 +158,22 @@ async def test_an_upload_that_somebody_aborted_starts_again(s3, path, tmp_path):
     assert s3.bodies == {KEY: path.read_bytes()}
 
 
-async def test_a_completion_whose_response_is_lost_counts(s3, path, tmp_path):
-    completions = []
+def lose_first_response(s3, parameter):
+    """Lose the response to the first POST with a parameter; return all of them."""
+    requests = []
 
-    def is_first_completion(request):
-        if request.method == "POST" and "uploadId" in request.query:
-            completions.append(request)
-            return len(completions) == 1
+    def is_first(request):
+        if request.method == "POST" and parameter in request.query:
+            requests.append(request)
+            return len(requests) == 1
         return False
 
-    s3.drops = is_first_completion
+    s3.drops = is_first
+    return requests
+
+
+async def test_a_completion_whose_response_is_lost_counts(s3, path, tmp_path):
+    lose_first_response(s3, "uploadId")
     await uploader_for(s3, tmp_path).put(path, KEY)
     assert len(s3.parts_sent()) == COUNT
     assert_uploaded(s3, path)
@@ -176,17 +182,9 @@ async def test_a_completion_whose_response_is_lost_counts(s3, path, tmp_path):
 async def test_an_upload_whose_first_response_is_lost_is_started_once(
     s3, path, tmp_path
 ):
-    lost = []
-
-    def is_first_start(request):
-        if request.method == "POST" and "uploads" in request.query:
-            lost.append(request)
-            return len(lost) == 1
-        return False
-
-    s3.drops = is_first_start
+    started = lose_first_response(s3, "uploads")
     await uploader_for(s3, tmp_path).put(path, KEY)
-    assert len(lost) == 2
+    assert len(started) == 2
     assert_uploaded(s3, path)
 
 

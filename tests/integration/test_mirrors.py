@@ -88,9 +88,8 @@ async def test_mirrors_share_the_work_when_a_checksum_is_known(
         other.add("/f", ResponseScript(body=BODY, etag='"b"', rate=4_000_000))
         async with start(segments=4) as engine:
             urls = (server.url("/f"), other.url("/f"))
-            engine.add([DownloadRequest(urls, checksum=SHA)])
-            await engine.wait_idle()
-            assert engine.rows([0])[0].state is S.DONE
+            row = await ended(engine, urls, checksum=SHA)
+            assert row.state is S.DONE
         assert any(seen.bytes_sent > 1_000_000 for seen in other.requests)
     assert digest(tmp_path / "out/f") == BODY.sha256()
 
@@ -103,9 +102,8 @@ async def test_the_ranges_of_one_mirror_are_of_one_file(
         other.add("/f", ResponseScript(body=BODY, etag='"b"', rate=20_000_000))
         async with start(segments=2) as engine:
             urls = (server.url("/f"), other.url("/f"))
-            engine.add([DownloadRequest(urls, checksum=SHA)])
-            await engine.wait_idle()
-            assert engine.rows([0])[0].state is S.DONE
+            row = await ended(engine, urls, checksum=SHA)
+            assert row.state is S.DONE
         tags = [seen.headers.get("if-range") for seen in other.requests]
         assert len(tags) > 1
         # Its tag is known from its first response, whatever the other one's is.
@@ -120,9 +118,8 @@ async def test_without_a_checksum_two_mirrors_are_never_mixed(
         server.add("/f", ResponseScript(body=BODY, etag='"a"', rate=20_000_000))
         other.add("/f", ResponseScript(body=Pattern(BODY.size, seed=99), etag='"b"'))
         async with start(segments=4) as engine:
-            engine.add([DownloadRequest((server.url("/f"), other.url("/f")))])
-            await engine.wait_idle()
-            assert engine.rows([0])[0].state is S.DONE
+            row = await ended(engine, (server.url("/f"), other.url("/f")))
+            assert row.state is S.DONE
         assert other.requests == []
     assert digest(tmp_path / "out/f") == BODY.sha256()
 
@@ -240,9 +237,8 @@ async def test_what_one_mirror_gave_is_continued_from_another_under_a_checksum(
         other.add("/f", ResponseScript(body=BODY, etag='"b"'))
         async with start(segments=1) as engine:
             urls = (server.url("/f"), other.url("/f"))
-            engine.add([DownloadRequest(urls, checksum=SHA)])
-            await engine.wait_idle()
-            assert engine.rows([0])[0].state is S.DONE
+            row = await ended(engine, urls, checksum=SHA)
+            assert row.state is S.DONE
         (seen,) = other.requests
         assert seen.range is not None
         assert seen.range[0] > 7_000_000
@@ -263,9 +259,8 @@ async def test_a_mirror_that_fails_last_does_not_take_the_other_one_along(
         other.add("/f", ResponseScript(status=status, first=[late]))
         async with start(segments=2, retries=1) as engine:
             urls = (server.url("/f"), other.url("/f"))
-            engine.add([DownloadRequest(urls, checksum=SHA)])
-            await engine.wait_idle()
-            assert engine.rows([0])[0].state is S.DONE
+            row = await ended(engine, urls, checksum=SHA)
+            assert row.state is S.DONE
     assert digest(tmp_path / "out/f") == BODY.sha256()
 
 
@@ -281,9 +276,7 @@ async def test_the_first_url_sends_what_another_mirror_refuses_at_the_end(
         other.add("/f", refuse)
         async with start(segments=2, retries=0) as engine:
             urls = (server.url("/f"), other.url("/f"))
-            engine.add([DownloadRequest(urls, checksum=SHA)])
-            await engine.wait_idle()
-            row = engine.rows([0])[0]
+            row = await ended(engine, urls, checksum=SHA)
             assert (row.state, row.attempt) == (S.DONE, 1)
         assert len(other.requests) == 1
     assert digest(tmp_path / "out/f") == BODY.sha256()
@@ -298,9 +291,8 @@ async def test_a_mirror_without_the_file_is_asked_for_no_range_again(
         other.add("/f", ResponseScript(status=404))
         async with start(segments=2) as engine:
             urls = (server.url("/f"), other.url("/f"))
-            engine.add([DownloadRequest(urls, checksum=SHA)])
-            await engine.wait_idle()
-            assert engine.rows([0])[0].state is S.DONE
+            row = await ended(engine, urls, checksum=SHA)
+            assert row.state is S.DONE
         assert len(other.requests) == 1
     assert digest(tmp_path / "out/f") == BODY.sha256()
 
@@ -411,7 +403,6 @@ async def test_too_long_a_wait_leads_to_the_next_mirror(
         server.add("/f", ResponseScript(status=503, retry_after=99_999_999))
         other.add("/f", ResponseScript(BODY))
         async with start() as engine:
-            engine.add([DownloadRequest((server.url("/f"), other.url("/f")))])
-            await engine.wait_idle()
-            assert engine.rows([0])[0].state is S.DONE
+            row = await ended(engine, (server.url("/f"), other.url("/f")))
+            assert row.state is S.DONE
     assert digest(tmp_path / "out/f") == BODY.sha256()

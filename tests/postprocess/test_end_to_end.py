@@ -124,70 +124,62 @@ def only_the_terminal(monkeypatch):
     monkeypatch.setenv("VTE_VERSION", "7000")
 
 
+@pytest.fixture
+async def terminal(mark):
+    """A terminal, on which all programs carry the mark of the test."""
+    terminal = Terminal()
+    os.environ.update(mark)
+    yield terminal
+    del os.environ[MARK]
+    terminal.close()
+
+
 NOTICE = b"\x1b]777;notify;fetchtui;1 done: "
 
 
 async def test_dashboard_forwards_the_notification(
-    server, tmp_path, mark, only_the_terminal
+    server, tmp_path, terminal, only_the_terminal
 ):
     server.add("/a", ResponseScript(b"a"))
-    terminal = Terminal()
-    os.environ.update(mark)
-    try:
-        process = await terminal.start(
-            *("-o", str(tmp_path / "out"), "--notify", server.url("/a"))
-        )
-        await until(lambda: NOTICE in terminal.shown, 30)
-        terminal.type(b"q")
-        async with asyncio.timeout(30):
-            assert await process.wait() == 0
-    finally:
-        del os.environ[MARK]
-        terminal.close()
+    process = await terminal.start(
+        *("-o", str(tmp_path / "out"), "--notify", server.url("/a"))
+    )
+    await until(lambda: NOTICE in terminal.shown, 30)
+    terminal.type(b"q")
+    async with asyncio.timeout(30):
+        assert await process.wait() == 0
     assert terminal.shown.count(NOTICE) == 1
 
 
 async def test_dashboard_waits_for_post_processing(
-    server, tmp_path, mark, only_the_terminal
+    server, tmp_path, terminal, only_the_terminal
 ):
     server.add("/a", ResponseScript(b"a"))
     wait = f"while ! test -e {tmp_path}/go; do sleep 0.05; done"
     script = f"sh -c '{wait}; echo x > {tmp_path}/ran; exit 3'"
-    terminal = Terminal()
-    os.environ.update(mark)
-    try:
-        process = await terminal.start(
-            *("-o", str(tmp_path / "out"), "--exit-when-done"),
-            *("--on-done", script, "--notify", server.url("/a")),
-        )
-        await until(lambda: b"waiting for 1 hook to finish" in terminal.shown, 30)
-        (tmp_path / "go").touch()
-        async with asyncio.timeout(30):
-            status = await process.wait()
-    finally:
-        del os.environ[MARK]
-        terminal.close()
+    process = await terminal.start(
+        *("-o", str(tmp_path / "out"), "--exit-when-done"),
+        *("--on-done", script, "--notify", server.url("/a")),
+    )
+    await until(lambda: b"waiting for 1 hook to finish" in terminal.shown, 30)
+    (tmp_path / "go").touch()
+    async with asyncio.timeout(30):
+        status = await process.wait()
     assert status == 1
     assert (tmp_path / "ran").exists()
     assert terminal.shown.count(NOTICE) == 1
     assert b"a: hook 'sh' exited with status 3" in terminal.shown
 
 
-async def test_ctrl_c_stops_waiting_after_the_dashboard(server, tmp_path, mark):
+async def test_ctrl_c_stops_waiting_after_the_dashboard(server, tmp_path, terminal):
     server.add("/a", ResponseScript(b"a"))
-    terminal = Terminal()
-    os.environ.update(mark)
-    try:
-        process = await terminal.start(
-            *("-o", str(tmp_path / "out"), "--exit-when-done"),
-            *("--on-done", "sleep 60", server.url("/a")),
-        )
-        await until(lambda: b"waiting for 1 hook" in terminal.shown, 30)
-        terminal.type(b"\x03")
-        async with asyncio.timeout(30):
-            status = await process.wait()
-    finally:
-        del os.environ[MARK]
-        terminal.close()
+    process = await terminal.start(
+        *("-o", str(tmp_path / "out"), "--exit-when-done"),
+        *("--on-done", "sleep 60", server.url("/a")),
+    )
+    await until(lambda: b"waiting for 1 hook" in terminal.shown, 30)
+    terminal.type(b"\x03")
+    async with asyncio.timeout(30):
+        status = await process.wait()
     assert status == 130
     assert b"Traceback" not in terminal.shown

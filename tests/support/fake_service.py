@@ -106,6 +106,7 @@ class FakeService:
         self.dropped: set[int] = set()
         self.failures: dict[int, tuple[str, str, int]] = {}
         self.revision = 0
+        self.output_dir = "/home/ada/downloads"
         self.concurrency = concurrency
         self.per_host = 0
         self.auto = AutoSnapshot()
@@ -571,7 +572,7 @@ class FakeService:
             ),
             disk=self._disk(speed),
             loop=self.loop,
-            output_dir="/home/ada/downloads",
+            output_dir=self.output_dir,
             diagnosis=self.diagnosis,
             auto=self.auto,
             progress=progress.fraction,

@@ -20,18 +20,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import fcntl
 import os
-import pty
 import re
 import select
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
 import threading
 import time
 from contextlib import ExitStack, suppress
@@ -39,6 +35,7 @@ from pathlib import Path
 from statistics import median
 
 from tests.bench.server import NoServer, Server
+from tests.support.on_terminal import start_on_terminal
 from tui.core.text.units import format_size, parse_size
 
 WIDTH, HEIGHT = 120, 36
@@ -91,18 +88,9 @@ class Terminal:
 
     def __init__(self, command: list[str], environment: dict[str, str]) -> None:
         self.started = time.perf_counter()
-        self.master, slave = pty.openpty()
-        size = struct.pack("HHHH", HEIGHT, WIDTH, 0, 0)
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, size)
-        self.process = subprocess.Popen(
-            command,
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            env=environment,
-            start_new_session=True,
+        self.process, self.master = start_on_terminal(
+            command, environment, WIDTH, HEIGHT
         )
-        os.close(slave)
         self.bytes = 0
         self.text = ""
         self.report: Path | None = None

@@ -10,20 +10,20 @@ from __future__ import annotations
 
 import argparse
 import codecs
-import fcntl
 import json
 import os
-import pty
 import select
-import struct
-import subprocess
 import sys
 import tempfile
-import termios
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from tests.support.on_terminal import start_on_terminal
 from tests.ui.grid import Grid
+
+if TYPE_CHECKING:
+    import subprocess
 
 RECORDING = Path(__file__).parent / "pictures" / "demo.cast"
 WIDTH, HEIGHT = 100, 30
@@ -81,17 +81,8 @@ def record(seconds_at_most: float = 90.0) -> list[tuple[float, str]]:
             "FETCHTUI_STATE_DIR": folder,
             "FETCHTUI_CONFIG": str(settings),
         }
-        master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", HEIGHT, WIDTH, 0, 0))
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tui", "--demo"],
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            env=environment,
-            start_new_session=True,
-        )
-        os.close(slave)
+        command = [sys.executable, "-m", "tui", "--demo"]
+        process, master = start_on_terminal(command, environment, WIDTH, HEIGHT)
         try:
             return _follow(process, master, seconds_at_most)
         finally:

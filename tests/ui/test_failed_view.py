@@ -158,17 +158,10 @@ async def test_D_removes_downloads_and_u_restores_them():
         assert service.downloads[FAILED].state is _S.FAILED
 
 
-async def test_E_saves_the_failed_ones_as_a_list_that_can_be_read(
-    tmp_path, monkeypatch
-):
-    async with dashboard(failures()) as board:
-        snapshot = board.main.service.snapshot
-        monkeypatch.setattr(
-            board.main.service,
-            "snapshot",
-            lambda: snapshot()._replace(output_dir=str(tmp_path)),
-        )
-        await board.tick()
+async def test_E_saves_the_failed_ones_as_a_list_that_can_be_read(tmp_path):
+    service = failures()
+    service.output_dir = str(tmp_path)
+    async with dashboard(service) as board:
         await board.press("E")
         await board.app.workers.wait_for_complete()
         (saved,) = tmp_path.iterdir()

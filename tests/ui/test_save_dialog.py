@@ -17,19 +17,11 @@ GROUPS = {"All": 1200, "Listed now": 3, "Marked": 0, "Not finished": 7, "Failed"
 
 
 @pytest.fixture
-def board_in(tmp_path, monkeypatch):
-    """Let a dashboard's downloads lie in a folder of the test."""
-
-    async def wait_idle(board):
-        snapshot = board.main.service.snapshot
-        monkeypatch.setattr(
-            board.main.service,
-            "snapshot",
-            lambda: snapshot()._replace(output_dir=str(tmp_path)),
-        )
-        await board.tick()
-
-    return wait_idle
+def service(tmp_path):
+    """An engine with some downloads, in a folder of the test."""
+    service = some_downloads()
+    service.output_dir = str(tmp_path)
+    return service
 
 
 async def until_said(board, text: str) -> None:
@@ -73,9 +65,8 @@ async def test_esc_saves_nothing():
     assert app.answers == [None]
 
 
-async def test_ctrl_e_saves_the_marked_ones_as_json(tmp_path, board_in):
-    async with dashboard(some_downloads()) as board:
-        await board_in(board)
+async def test_ctrl_e_saves_the_marked_ones_as_json(tmp_path, service):
+    async with dashboard(service) as board:
         await board.press("space", "space", "ctrl+e")
         assert "Marked  2" in on_screen(board.app)
         await board.press("down", "down", "tab", "down", "down", "down", "enter")
@@ -89,10 +80,9 @@ async def test_ctrl_e_saves_the_marked_ones_as_json(tmp_path, board_in):
         assert (len(requests), complaints) == (2, [])
 
 
-async def test_a_file_that_is_there_is_not_replaced(tmp_path, board_in):
+async def test_a_file_that_is_there_is_not_replaced(tmp_path, service):
     (tmp_path / "mine.txt").write_text("mine")
-    async with dashboard(some_downloads()) as board:
-        await board_in(board)
+    async with dashboard(service) as board:
         await board.press("ctrl+e", "tab", "tab", *["backspace"] * 40, *"mine.txt")
         await board.press("enter")
         await until_said(board, "Could not save the list")
