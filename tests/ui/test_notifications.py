@@ -12,6 +12,13 @@ from tui.core.events import Queued, Started
 from tui.ui.bars.end_line import end_line
 from tui.ui.notifications import FailureDigest
 
+
+@pytest.fixture(autouse=True)
+def _lasting_toasts(monkeypatch):
+    """Let no toast end before the test does, however busy the machine is."""
+    monkeypatch.setattr("tui.ui.main_screen._TOAST_S", 600)
+
+
 _S = DownloadState
 
 
@@ -179,19 +186,39 @@ async def test_a_toast_covers_nothing_but_the_end_of_the_list(size):
             service.fail(id, "not_found")
         await board.tick()
         toast = board.main.query_one("Toast")
+        await until(lambda: toast.region.area)  # it has its place
         assert toast.size.width < 30, "no wider than its text"
         for keys in ((), ("d",), ("d", "L"), ("H",)):
             await board.press(*keys)
-            await board.wait_idle()  # the panes have their place first
-            assert board.list.region.contains_region(toast.region)
+            # The panes have their place first.
+            await until(lambda: board.list.region.contains_region(toast.region))
+            await board.wait_idle()
             (line,) = (line for line in board.screen() if "2× not found" in line)
             assert line.endswith("2 failed: 2× not found ")
         await board.press("d", "z")
         await board.wait_idle()
         disk = board.main.disk
         assert not board.list.display
-        assert disk.region.shrink((1, 0, 1, 0)).contains_region(toast.region)
+        await until(
+            lambda: disk.region.shrink((1, 0, 1, 0)).contains_region(toast.region)
+        )
         assert "[slow disk]" in board.text()
+
+
+async def test_a_toast_follows_the_end_of_the_list_when_a_pane_grows():
+    service = FakeService()
+    for number in range(3):
+        service.put(f"file-{number}", DownloadState.DOWNLOADING, size=10)
+    async with dashboard(service, draws_toasts=True) as board:
+        for id in range(2):
+            service.fail(id, "not_found")
+        await board.tick()
+        toast = board.main.query_one("Toast")
+        before = board.list.region.bottom
+        await until(lambda: toast.region.bottom == before)
+        board.main.disk.styles.height = board.main.disk.size.height + 5
+        await until(lambda: board.list.region.bottom < before)
+        await until(lambda: toast.region.bottom == board.list.region.bottom)
 
 
 async def test_the_log_names_a_download_that_starts_while_100_are_added():

@@ -267,6 +267,9 @@ class MainScreen(Screen[None]):
         # As Textual does after the first frame, which would be laid out again (8.2.8).
         self.query_children("ToastRack").set(display=False)
         self.list.focus()
+        self.screen_layout_refresh_signal.subscribe(
+            self, lambda _: self._place_toasts(), immediate=True
+        )
         self.heading.show(self.list.model.query)
         self.list.explain_if_empty(is_loading=self._is_loading)
         self.poller.refresh()
@@ -590,7 +593,6 @@ class MainScreen(Screen[None]):
                 if pane.display and not pane.is_attached:
                     self.mount(pane, before=self._below(pane))
             self.refresh_scheduler.refresh_all()
-            self.call_after_refresh(self._place_toasts)
 
     def _on_demand(self) -> Iterator[Pane]:
         """Yield the panes that are mounted when they are opened for the first time."""
