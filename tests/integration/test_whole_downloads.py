@@ -300,20 +300,29 @@ async def test_several_connections_bring_the_same_bytes(
 
 
 async def test_the_rest_of_a_connection_that_is_closed_last_is_requested_at_once(
-    server: ScriptedServer, start: Start, tmp_path: Path, backend: str
+    server: ScriptedServer,
+    start: Start,
+    tmp_path: Path,
+    backend: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A slow connection may be closed when no other is left to take its rest."""
     plain = ResponseScript(body=BIG, etag='"v1"')
 
-    def answer(request: RecordedRequest) -> ResponseScript | None:
-        """Stop the second response before its last byte: nobody can halve that."""
-        if request.number != 1 or request.range is None:
-            return None
-        start, end = request.range
-        return replace(plain, stall_after=(end or len(BIG)) - start - 1)
+    is_interrupted = False
 
+    def answer(request: RecordedRequest) -> ResponseScript | None:
+        """Stop before the last byte of the file: nobody can halve that."""
+        start, end = request.range or (0, 0)
+        if end != len(BIG) or is_interrupted:
+            return None
+        return replace(plain, stall_after=end - start - 1)
+
+    # No other connection may race for that byte before it is interrupted.
+    monkeypatch.setattr("tui.engine.download.ranges.segments.RACE_AFTER_S", 3600.0)
     server.add("/big", replace(plain, answer=answer))
-    async with start(http_backend=backend, segments=2, retries=0) as engine:
+    wanted: dict[str, Any] = {"segments": 2, "retries": 0, "timeout_s": 60.0}
+    async with start(http_backend=backend, **wanted) as engine:
         engine.add([request_for(server.url("/big"))])
         heard = engine.subscribe()
 
@@ -327,6 +336,7 @@ async def test_the_rest_of_a_connection_that_is_closed_last_is_requested_at_once
             ]
 
         await until(engine, last)
+        is_interrupted = True
         last()[0].interrupt()
         await engine.wait_idle()
         assert engine.rows([0])[0].state is S.DONE
