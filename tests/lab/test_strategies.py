@@ -73,6 +73,7 @@ def test_its_figures_are_plausible(finished_race, name):
     assert (figures.lag_max_s is not None) == (name in TASKED)
 
 
+@pytest.mark.alone
 def test_one_after_another_is_the_slowest(finished_race):
     walls = {name: figures_of(finished_race, name).wall_s for name in FETCHING}
     assert max(walls, key=walls.get) == "one_by_one"
