@@ -101,7 +101,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
             item.add_marker(pytest.mark.xdist_group(path.replace("/", "-")))
             # The first of them waits for the fixture: a race takes 5 s on a quiet
             # machine and 40 s on one with a load of 9.
-            item.add_marker(pytest.mark.timeout(180))
+            item.add_marker(pytest.mark.timeout(400))
 
 
 @pytest.hookimpl(trylast=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Started: TypeAlias = "tuple[asyncio.subprocess.Process, Callable[[], None]]"
 """A process, and what to call when it has ended."""
-RUN_LIMIT_S = 60.0
+RUN_LIMIT_S = 150.0
 ROOT = __file__.rpartition("/tests/")[0]
 
 

@@ -253,7 +253,7 @@ def open_what_stays_open() -> None:
         asyncio.run(play([], Path(directory), []))
 
 
-@pytest.mark.timeout(60 + settings().max_examples)
+@pytest.mark.timeout(180 + settings().max_examples)
 @settings(
     max_examples=max(12, settings().max_examples // 4),
     suppress_health_check=[HealthCheck.too_slow],

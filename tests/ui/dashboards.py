@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tui.core.request import DownloadRequest
 
 _S = DownloadState
+_LIMIT_S = 120.0
+"""For the messages of a screen; Textual's 30 s are short on a busy machine."""
 
 
 class Dashboard:
@@ -58,7 +60,7 @@ class Dashboard:
     async def wait_idle(self) -> None:
         """Wait until all pending messages have been handled."""
         for _ in range(3):
-            await self.pilot._wait_for_screen()
+            await self.pilot._wait_for_screen(_LIMIT_S)
         self.app.screen._on_timer_update()
 
     async def type(self, text: str) -> None:

@@ -107,7 +107,7 @@ async def storm(seed: int, number: int) -> int:
                 if chance.random() < 0.3:
                     board.main.service.advance(0.05)
                 if chance.random() < 0.5:
-                    await board.pilot._wait_for_screen()
+                    await board.pilot._wait_for_screen(120.0)
                 else:
                     await asyncio.sleep(0)
             # As a user leaves it: what still comes while it closes is to be ignored.
