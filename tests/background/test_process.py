@@ -179,7 +179,7 @@ async def test_another_directory_is_refused_while_downloads_are_left(server, com
     await command("stop")
     result = await command("-b", path, "-o", str(command.folder / "other"))
     assert result.status == 2
-    assert f"1 unfinished downloads that save to {command.folder}" in result.err
+    assert f"1 unfinished download in {command.folder}" in result.err
     assert running(address_of("main")) is None
 
 

@@ -26,6 +26,15 @@ def test_a_topic_reads_well_in_a_terminal(topic):
         assert other in TOPICS
 
 
+@pytest.mark.parametrize("topic", TOPICS)
+def test_commands_fit_into_a_terminal(topic):
+    # With the blank on both sides that the help has: a wrapped comment or option
+    # would become a command of its own when it is copied.
+    blocks = re.findall(r"```sh\n(.*?)```", read_topic(topic), re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    assert [line for line in lines if len(line) > 78] == []
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

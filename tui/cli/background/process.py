@@ -33,6 +33,7 @@ from tui.config.display import shown_settings
 from tui.core.download import ENDED
 from tui.core.errors import LocalError
 from tui.core.text.sanitize import sanitize
+from tui.core.text.units import plural
 from tui.disk.state.host_limits import HostLimits
 from tui.engine.factory import open_engine
 from tui.engine.session.session import OtherDirectory, continued_session
@@ -108,7 +109,7 @@ def _open_session(order: StartOrder, address: Address) -> SavedSession:
         )
     except OtherDirectory as error:
         raise StartError(
-            f"{order.name!r} has {error.unfinished:,} unfinished downloads that save to"
+            f"{order.name!r} has {plural(error.unfinished, 'unfinished download')} in"
             f" {sanitize(error.output_dir)}; leave out the output directory to continue"
             " them, or start another process with --name"
         ) from None
