@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,6 +70,40 @@ def test_nothing_is_selected_again_while_nothing_changed():
         clock.now += 0.1
         follow(model, service)
     assert service.calls["select"] == 1
+
+
+@pytest.mark.parametrize(("is_flood", "selected"), [(False, 8), (True, 2)])
+def test_selecting_takes_less_of_the_time_while_files_end_fast(is_flood, selected):
+    service, clock = FakeService(), Hand()
+    service.put("a")
+
+    def select_for_20_ms(query):
+        clock.now += 0.02
+        return service.select_iter(query)
+
+    model = ListModel(select_for_20_ms, clock)
+    model.query = DownloadQuery(sort=SortKey.STATE)
+    model.refresh(0, 1, is_flood=is_flood)
+    for revision in range(1, 37):
+        clock.now += 0.1
+        model.refresh(revision, 1, is_flood=is_flood)
+    assert service.calls["select"] == selected
+
+
+def test_the_end_of_a_flood_is_shown_soon():
+    service, clock = FakeService(), Hand()
+    service.put("a")
+
+    def select_for_20_ms(query):
+        clock.now += 0.02
+        return service.select_iter(query)
+
+    model = ListModel(select_for_20_ms, clock)
+    model.query = DownloadQuery(sort=SortKey.STATE)
+    model.refresh(0, 1, is_flood=True)
+    clock.now += 0.6
+    assert not model.refresh(1, 1, is_flood=True)
+    assert model.refresh(1, 1, is_flood=False)
 
 
 def test_in_the_view_of_all_a_change_of_state_selects_nothing_again():

@@ -53,5 +53,9 @@ def test_fewer_frames_are_drawn_while_files_end_faster_than_rows_can_be_read():
     assert poll_after(BUSY_FRAME_S, many) == FRAME_S
     # A key asked for a frame between two ticks: too short a time to count events.
     assert poll_after(0.0, 3) == FRAME_S
-    assert poll_after(BUSY_FRAME_S, 2 * many) == BUSY_FRAME_S
+    assert poll_after(BUSY_FRAME_S, 3 * many) == BUSY_FRAME_S
     assert poll_after(0.0, 3) == BUSY_FRAME_S
+    assert poller.is_flood
+    service.finish(0)
+    poll_after(BUSY_FRAME_S, 3 * many)
+    assert not poller.is_flood  # nothing is left to change

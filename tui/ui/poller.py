@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from tui.core.snapshot import EngineSnapshot
 
 FRAME_S = 0.1
-BUSY_FRAME_S = 0.2
+BUSY_FRAME_S = 0.25
 """While the loop is late: downloads and keys take priority over drawing. Also while
-rows change faster than they can be read (``FLOOD_PER_S``)."""
+rows change faster than they can be read (``FLOOD_PER_S``): a frame takes 8 ms then, as
+long as 40 small files, and keys are drawn at once anyway."""
 COVERED_FRAME_S = 1 / 3
 """Under a dialog, where a frame costs three times as much (measured)."""
 IDLE_FRAME_S = 0.5
@@ -88,6 +89,11 @@ class EnginePoller:
         return any(counts[state] for state in ACTIVE) or bool(
             counts[DownloadState.WAITING]
         )
+
+    @property
+    def is_flood(self) -> bool:
+        """Whether downloads change faster than their rows can be read."""
+        return self._is_flood and self.is_moving
 
     @property
     def is_finished(self) -> bool:

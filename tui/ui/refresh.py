@@ -147,7 +147,11 @@ class RefreshScheduler:
         if self._state.breakpoint is Breakpoint.LINE:
             return
         if not self.is_frozen:
-            parts.list.tick(snapshot, is_moving=self._poller.is_moving)
+            parts.list.tick(
+                snapshot,
+                is_moving=self._poller.is_moving,
+                is_flood=self._poller.is_flood,
+            )
             self._follow_mode.tick()
         if parts.disk.display and self._is_turn(2):
             parts.disk.show(snapshot)

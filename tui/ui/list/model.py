@@ -30,6 +30,8 @@ _RESELECT_S = 0.25
 _COST_FACTOR = 25
 """Selecting may use 1/25 of the event loop's time: 100,000 names sort in 30 ms, so such
 a list is sorted every 0.75 s."""
+_FLOOD_COST_FACTOR = 100
+"""The same while files end faster than rows can be read: that time delays them."""
 LATE_S = 0.1
 """A search that takes longer is shown as such."""
 _FIXED_SORTS = frozenset({SortKey.ADDED, SortKey.NAME, SortKey.HOST})
@@ -143,7 +145,7 @@ class ListModel:
         """Time that the search has used so far."""
         self._seen = (-1, -1)
         self._moved_at_s = -CALM_S
-        self._next_at_s = 0.0
+        self._next_at_s = self._flood_next_at_s = 0.0
         self._ended_at_s = 0.0
 
     @property
@@ -231,12 +233,13 @@ class ListModel:
         is_long = self._monotonic() - self._began_at_s > LATE_S
         return self.is_searching and self.is_asked and is_long
 
-    def refresh(self, revision: int, total: int) -> bool:
+    def refresh(self, revision: int, total: int, *, is_flood: bool = False) -> bool:
         """Select again if the engine's lists changed and it is time to.
 
         Args:
             revision: ``EngineSnapshot.revision``.
             total: ``EngineSnapshot.total``.
+            is_flood: whether rows change faster than they can be read.
 
         Returns:
             True if ``ids`` is new; if not, a search may have started.
@@ -249,7 +252,8 @@ class ListModel:
         if total == seen_total and is_same and not self._is_due(now):
             return False
         is_first = not self.ids
-        if not is_first and (now < self._next_at_s or now - self._moved_at_s < CALM_S):
+        next_at_s = self._flood_next_at_s if is_flood else self._next_at_s
+        if not is_first and (now < next_at_s or now - self._moved_at_s < CALM_S):
             return False
         self._seen = (revision, total)
         self.is_asked = False
@@ -273,7 +277,7 @@ class ListModel:
 
     def invalidate(self) -> None:
         """Make the next refresh select immediately: the user is waiting for rows."""
-        self._next_at_s = 0.0
+        self._next_at_s = self._flood_next_at_s = 0.0
         self._moved_at_s = -CALM_S
 
     @property
@@ -322,7 +326,9 @@ class ListModel:
         now = self._monotonic()
         self._spent_s += now - started
         self._ended_at_s = now
-        self._next_at_s = now + max(_RESELECT_S, self._spent_s * _COST_FACTOR)
+        spent_s = self._spent_s
+        self._next_at_s = now + max(_RESELECT_S, spent_s * _COST_FACTOR)
+        self._flood_next_at_s = now + max(_RESELECT_S, spent_s * _FLOOD_COST_FACTOR)
         return True
 
     def _set_lines(self, lines: _Lines) -> None:

@@ -94,12 +94,21 @@ class DownloadList(ScrollView, can_focus=True):
 
     # -- content ---------------------------------------------------------------------
 
-    def tick(self, snapshot: EngineSnapshot, *, is_moving: bool) -> None:
-        """Update the list from the engine: new rows, and changes in visible ones."""
+    def tick(
+        self, snapshot: EngineSnapshot, *, is_moving: bool, is_flood: bool = False
+    ) -> None:
+        """Update the list from the engine: new rows, and changes in visible ones.
+
+        Args:
+            snapshot: of the engine.
+            is_moving: whether a download is active.
+            is_flood: whether rows change faster than they can be read.
+        """
         self._writer.tick(is_moving=is_moving)
         anchor = self._anchor()
         was_searching = self.model.is_searching
-        if self.model.refresh(snapshot.revision, snapshot.total):
+        revision, total = snapshot.revision, snapshot.total
+        if self.model.refresh(revision, total, is_flood=is_flood):
             self._show_ids(anchor)
         elif self.model.is_searching and not was_searching:
             self._start_search()
