@@ -134,6 +134,27 @@ def test_what_a_terminal_does_not_accept_follows_in_order(pseudo_terminal):
 
 
 @needs_linux
+@needs_linux
+def test_what_is_put_together_is_written_at_once_and_in_order(pseudo_terminal):
+    _, file = pseudo_terminal
+    written: list[bytes] = []
+    writer = TerminalWriter(file, open_again(file))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "write", lambda _, data: written.append(data) or len(data))
+        writer.put("a")
+        with writer.together():
+            writer.put("b")
+            other = threading.Thread(target=writer.put, args=["key"])
+            other.start()
+            other.join()
+            writer.put("c")
+        with writer.together():
+            pass
+        writer.put("d")
+    assert written == [b"a", b"key", b"bc", b"d"]
+    writer.finish()
+
+
 def test_a_terminal_that_is_gone_is_noticed_by_the_caller(pseudo_terminal):
     user, file = pseudo_terminal
     writer = TerminalWriter(file, open_again(file))
@@ -165,6 +186,26 @@ async def test_frames_are_dropped_while_the_terminal_is_behind(monkeypatch):
         await board.wait_idle()
         assert drawn
         assert not app._is_stale
+
+
+async def test_a_frame_is_written_as_one_piece(monkeypatch):
+    async with dashboard() as board:
+        pieces: list[str] = []
+        writer = TerminalWriter(StalledFile())
+        monkeypatch.setattr(writer, "_write_now", lambda piece: pieces.append(piece))
+        monkeypatch.setattr(board.app._driver, "writer", writer, raising=False)
+        monkeypatch.setattr(board.app._driver, "write", writer.put)
+        monkeypatch.setattr(type(board.app), "is_headless", False)
+        board.app._sync_available = True
+        board.main._on_timer_update()
+        pieces.clear()
+        board.main._timer.stop()
+        board.main.refresh()
+        board.main._on_timer_update()
+        (frame,) = pieces
+        assert frame.startswith("\x1b[?2026h")
+        assert "running.bin" in frame
+        assert frame.endswith("\x1b[?2026l")
 
 
 async def test_a_lost_terminal_ends_the_dashboard(monkeypatch):

@@ -42,6 +42,7 @@ from tui.ui.terminal.driver import (
     is_too_late,
     take_losses,
     title_for,
+    writing_together,
 )
 from tui.ui.terminal.exit_summary import COLUMNS, print_summary, summary_lines
 from tui.ui.terminal.guarded_app import GuardedApp
@@ -302,7 +303,8 @@ class DashboardApp(GuardedApp[int]):
                 self._is_stale = True
                 self.set_timer(_CATCH_UP_S, self._catch_up)
             return
-        super()._display(screen, renderable)
+        with writing_together(self._driver):
+            super()._display(screen, renderable)
 
     def _catch_up(self) -> None:
         if self.is_terminal_behind:

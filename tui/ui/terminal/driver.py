@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from codecs import getincrementaldecoder
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from selectors import EVENT_READ, SelectSelector
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -215,6 +215,12 @@ def is_behind(driver: Driver | None) -> bool:
     """Return True while the terminal has frames left to draw."""
     writer = getattr(driver, "writer", None)
     return isinstance(writer, TerminalWriter) and writer.backlog >= BACKLOG
+
+
+def writing_together(driver: Driver | None) -> AbstractContextManager[None]:
+    """Write what is drawn meanwhile as one piece."""
+    writer = getattr(driver, "writer", None)
+    return writer.together() if isinstance(writer, TerminalWriter) else nullcontext()
 
 
 def is_gone(driver: Driver | None) -> bool:

@@ -13,13 +13,16 @@ processors are busy, it would start late, for up to 130 ms (measured).
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from queue import Empty, Full, Queue
-from threading import Lock, Thread
-from typing import TextIO
+from threading import Lock, Thread, get_ident
+from typing import TYPE_CHECKING, TextIO
 
-BACKLOG = 9
-"""Queued pieces from which frames are skipped; a frame is three pieces."""
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BACKLOG = 3
+"""Queued pieces from which frames are skipped; a frame is one piece."""
 _QUEUE_SIZE = 64
 _FINISH_TIMEOUT_S = 0.5
 
@@ -65,6 +68,9 @@ class TerminalWriter(Thread):
         self._queue: Queue[str | bytes | None] = Queue(_QUEUE_SIZE)
         self._lock = Lock()
         """Held while a piece is put: keys are read by another thread."""
+        self._held: list[str] | None = None
+        """Pieces that ``_holder`` is going to write together."""
+        self._holder = 0
         self.is_dead = False
         """Writing failed: the terminal is gone."""
         self.has_lost = False
@@ -75,9 +81,27 @@ class TerminalWriter(Thread):
         """Number of pieces that the terminal has not accepted yet."""
         return self._queue.qsize()
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Write what this thread puts meanwhile as one piece, at the end.
+
+        Each write wakes the terminal, and Textual makes three of a frame (8.2.8).
+        """
+        held: list[str] = []
+        self._holder, self._held = get_ident(), held
+        try:
+            yield
+        finally:
+            self._held = None
+            if held:
+                self.put("".join(held))
+
     def put(self, piece: str) -> None:
         """Write a piece or queue it, or drop it if the queue is full."""
         if self.is_dead:
+            return
+        if self._held is not None and self._holder == get_ident():
+            self._held.append(piece)
             return
         with self._lock:
             left = self._write_now(piece)
