@@ -83,6 +83,7 @@ _REMEDIES: dict[ErrorKind, str] = {
     _E.SIZE: "the size differs from the expected one; check the URL",
     # this machine
     _E.DISK_FULL: "free some disk space, then resume",
+    _E.TOO_LARGE: "choose a directory on a larger disk or other file system with -o",
     _E.NOT_WRITABLE: "choose another directory with -o or fix its permissions",
     _E.DIRECTORY_GONE: "the output directory is missing; restore it, then resume",
     _E.NAME: "no safe file name can be derived; set one with out=",

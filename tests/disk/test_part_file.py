@@ -233,10 +233,20 @@ async def test_a_name_with_a_separator_is_refused(tmp_path, writer, folder):
 # -- room ----------------------------------------------------------------------------
 
 
-async def test_a_file_that_cannot_fit_is_refused_at_the_start(tmp_path, writer, folder):
-    with pytest.raises(LocalError, match=r"disk is full.*1\.15 EB more") as caught:
+@pytest.mark.parametrize(
+    ("ample", "kind", "words"),
+    [
+        (1 << 62, "disk_full", r"disk is full.*1\.15 EB more"),
+        (0, "too_large", r"'x' has 1\.15 EB, more than the whole disk"),
+    ],
+)
+async def test_a_file_that_cannot_fit_is_refused_at_the_start(
+    tmp_path, writer, folder, monkeypatch, ample, kind, words
+):
+    monkeypatch.setattr(platform, "_AMPLE_BYTES", ample)
+    with pytest.raises(LocalError, match=words) as caught:
         await writer.open_part(folder, "x", size=1 << 60)
-    assert caught.value.kind == "disk_full"
+    assert caught.value.kind == kind
     assert list(tmp_path.iterdir()) == []
 
 

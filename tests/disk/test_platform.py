@@ -154,7 +154,7 @@ def test_free_space_is_checked_without_fallocate(tmp_path, monkeypatch):
         (errno.EIO, "disk"),
         (errno.EMFILE, "descriptors"),
         (errno.ENFILE, "descriptors"),
-        (errno.EFBIG, "disk"),
+        (errno.EFBIG, "too_large"),
     ],
 )
 def test_each_os_error_has_its_kind(code, kind):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import shutil
 import stat
 import sys
@@ -79,6 +80,24 @@ async def test_a_full_disk_pauses_the_queue_and_free_space_resumes_it(
         assert (told.count(QueuePaused), told.count(QueueResumed)) == (1, 1)
     assert digest(disk.path / "large") == LARGE.sha256()
     assert digest(disk.path / "small") == small.sha256()
+
+
+async def test_a_size_beyond_the_whole_disk_fails_alone(
+    server: ScriptedServer, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server may announce any size: that is no reason to stop all the others."""
+    monkeypatch.setattr(platform, "_AMPLE_BYTES", 0)
+    server.add("/liar", ResponseScript(LARGE, length=10**15))
+    server.add("/x", ResponseScript(LARGE))
+    async with start(concurrency=1) as engine:
+        engine.add([request_for(server.url(path)) for path in ("/liar", "/x")])
+        await engine.wait_idle()
+        liar, other = engine.rows([0, 1])
+        assert (liar.state, liar.error_kind) == (S.FAILED, "too_large")
+        assert "1.00 PB" in liar.error
+        assert other.state is S.DONE
+        assert not engine.snapshot().is_queue_paused
+    assert len(server.requests) == 2
 
 
 async def test_an_exceeded_quota_pauses_the_queue_as_a_full_disk_does(
@@ -234,8 +253,10 @@ async def test_the_command_ends_with_a_status_and_says_what_to_do(
 async def test_the_command_ends_what_runs_when_another_file_does_not_fit(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
+    # As large as the disk, on which there is something already.
+    disk = os.statvfs(tmp_path)
     server.add("/fits", ResponseScript(LARGE, rate=4 * MIB))
-    server.add("/huge", ResponseScript(Pattern(1 << 55)))
+    server.add("/huge", ResponseScript(Pattern(disk.f_blocks * disk.f_frsize)))
     urls = [server.url(path) for path in ("/fits", "/huge", "/later")]
     ended = await fetchtui("-c", "2", "-o", "out", "--json", *urls, cwd=tmp_path)
     assert ended.status == 1

@@ -67,6 +67,7 @@ class ErrorKind(StrEnum):
     SIZE = "size"
     # this machine
     DISK_FULL = "disk_full"
+    TOO_LARGE = "too_large"
     NOT_WRITABLE = "not_writable"
     DIRECTORY_GONE = "directory_gone"
     NAME = "name"

@@ -12,6 +12,8 @@ from tui.core.text.units import format_size
 _KINDS = {
     errno.ENOSPC: ErrorKind.DISK_FULL,
     errno.EDQUOT: ErrorKind.DISK_FULL,
+    # FAT holds 4 GiB in a file; ``ulimit -f`` sets such a limit as well.
+    errno.EFBIG: ErrorKind.TOO_LARGE,
     errno.EROFS: ErrorKind.NOT_WRITABLE,
     errno.EACCES: ErrorKind.NOT_WRITABLE,
     errno.EPERM: ErrorKind.NOT_WRITABLE,

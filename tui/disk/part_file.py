@@ -460,7 +460,8 @@ class PartFile:
                 would prepare every page twice.
 
         Raises:
-            LocalError: ``disk_full``, with the bytes that are needed.
+            LocalError: ``disk_full``, with the bytes that are needed; ``too_large``, it
+                cannot fit on this disk, but others can.
         """
         if size < _MIN_CHECKED:
             return
@@ -470,6 +471,10 @@ class PartFile:
             else:
                 self.is_preallocated = platform.preallocate(self.fd, size)
         except OSError as error:
+            if platform.exceeds_disk(self.fd, size):
+                name = sanitize(self.name)
+                message = f"{name!r} has {format_size(size)}, more than the whole disk"
+                raise LocalError(ErrorKind.TOO_LARGE, message) from error
             needed = max(size - os.fstat(self.fd).st_blocks * 512, 0)
             raise from_os_error(
                 error, "allocate space for", self.name, needed

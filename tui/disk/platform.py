@@ -142,6 +142,10 @@ def _rename_if_free(old: str, new: str, dir_fd: int) -> None:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new)
 
 
+_AMPLE_BYTES = 256 << 20
+"""A disk with so much room is not full, whatever one file would need."""
+
+
 def check_room(fd: int, size: int) -> None:
     """Check that a file of ``size`` bytes fits.
 
@@ -153,6 +157,21 @@ def check_room(fd: int, size: int) -> None:
     # Network and FUSE file systems may report 0 of 0 blocks, which says nothing.
     if room.f_blocks and room.f_bavail * room.f_frsize + allocated < size:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def exceeds_disk(fd: int, size: int) -> bool:
+    """Return True if a file would not fit even if the disk were empty.
+
+    Only while there is room for others: then nothing that the user could remove helps,
+    and nothing is wrong with the disk. Servers may announce any size.
+
+    Args:
+        fd: of a file on the disk.
+        size: bytes.
+    """
+    room = os.fstatvfs(fd)
+    has_room = room.f_bavail * room.f_frsize >= _AMPLE_BYTES
+    return has_room and room.f_blocks * room.f_frsize < size
 
 
 def preallocate(fd: int, size: int, now: Callable[[], float] = time.monotonic) -> bool:

@@ -46,6 +46,7 @@ _CODES = {
     ErrorKind.TRUNCATED: 6,
     ErrorKind.RANGE: 8,
     ErrorKind.DISK_FULL: 9,
+    ErrorKind.TOO_LARGE: 9,
     ErrorKind.DIRECTORY_EXISTS: 13,
     ErrorKind.FILE_EXISTS: 13,
     ErrorKind.IN_USE: 17,

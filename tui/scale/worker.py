@@ -72,6 +72,7 @@ _EXCLUDED = frozenset({Queued, Started, Retrying, DownloadNotice, Verified, Paus
 _LOCAL = frozenset(
     {
         ErrorKind.DISK_FULL,
+        ErrorKind.TOO_LARGE,
         ErrorKind.NOT_WRITABLE,
         ErrorKind.DIRECTORY_GONE,
         ErrorKind.DESCRIPTORS,
