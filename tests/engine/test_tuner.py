@@ -124,7 +124,8 @@ async def test_it_follows_a_host_that_refuses_connections(
         await until(
             lambda: any(e.reason and e.reason.code is refused for e in steps(heard)), 30
         )
-        assert engine.snapshot().concurrency <= 3
+        # A fourth may still be ending here that has ended for the server.
+        await until(lambda: engine.snapshot().concurrency <= 3)
         (host,) = engine.origins()
         assert host.cap_from == "learned"
         assert host.errors >= 1
