@@ -119,7 +119,8 @@ async def test_a_large_file_that_starts_later_gets_its_share_of_the_connections(
 async def test_a_lower_concurrency_stops_no_running_download(
     server: ScriptedServer, start: Start
 ) -> None:
-    server.add("/s", ResponseScript(body=BODY, etag='"v1"', rate=8_000_000))
+    script = ResponseScript(body=BODY, etag='"v1"', rate=100_000)
+    server.add("/s", script)
     async with start(concurrency=6, segments=1) as engine:
         engine.add([request_for(server.url("/s")) for _ in range(8)])
         await server.until(lambda: len(server.requests) == 6)
@@ -129,6 +130,7 @@ async def test_a_lower_concurrency_stops_no_running_download(
             6,
             QueueStatus(QueueBlock.OVER_LIMIT, (5, 1)),
         )
+        script.rate = None
         await engine.wait_idle()
         assert engine.snapshot().counts[S.DONE] == 8
     assert [seen.ended for seen in server.requests] == ["sent"] * 8
@@ -270,8 +272,8 @@ async def test_no_time_passes_while_everything_is_paused(
 async def test_pause_all_pauses_everything_and_resume_all_resumes_it(
     server: ScriptedServer, start: Start
 ) -> None:
-    server.add("/s", ResponseScript(body=BODY, etag='"v1"', rate=20_000_000))
-    async with start(concurrency=2) as engine:
+    server.add("/s", ResponseScript(body=BODY, etag='"v1"', first=[STUCK] * 2))
+    async with start(concurrency=2, segments=1) as engine:
         engine.add([request_for(server.url("/s")) for _ in range(4)])
         await server.until(lambda: len(server.requests) == 2)
         engine.pause_all()
@@ -303,7 +305,8 @@ async def test_connections_of_a_running_download_follow_the_keys(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     body = Pattern(30_000_000, seed=2)
-    server.add("/s", ResponseScript(body=body, etag='"v1"', rate=4_000_000))
+    script = ResponseScript(body=body, etag='"v1"', rate=400_000)
+    server.add("/s", script)
     async with start(segments=1) as engine:
         engine.add([request_for(server.url("/s"))])
         await server.until(lambda: server.open_connections == 1)
@@ -313,6 +316,7 @@ async def test_connections_of_a_running_download_follow_the_keys(
         engine.set_segments(2, 0)
         await server.until(lambda: server.open_connections == 2)
         engine.set_segments(16, 0)
+        script.rate = 4_000_000
         await engine.wait_idle()
         assert engine.rows([0])[0].state is S.DONE
     assert hashlib.sha256((tmp_path / "out/s").read_bytes()).hexdigest() == (
@@ -398,8 +402,8 @@ async def test_a_download_moved_in_the_queue_waits_for_its_last_worker(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     body = Pattern(2_000_000, seed=4)
-    for name in ("/a", "/b"):
-        server.add(name, ResponseScript(body, etag='"1"', rate=20_000_000))
+    scripts = {n: ResponseScript(body, etag='"1"', rate=200_000) for n in ("/a", "/b")}
+    server.scripts |= scripts
     async with start(segments=1, concurrency=4) as engine:
         ids = list(engine.add(request_for(server.url(name)) for name in ("/a", "/b")))
         await until(engine, lambda: engine.rows(ids)[0].received > 0)
@@ -407,6 +411,8 @@ async def test_a_download_moved_in_the_queue_waits_for_its_last_worker(
         engine.resume(ids)
         run_at_once(engine.reorder_iter(ids[:1], Move.BOTTOM))
         assert [row.state for row in engine.rows(ids)] == [S.QUEUED, S.QUEUED]
+        for script in scripts.values():
+            script.rate = None
         await engine.wait_idle()
         assert [row.state for row in engine.rows(ids)] == [S.DONE, S.DONE]
     data = (tmp_path / "out/a").read_bytes()
