@@ -417,3 +417,17 @@ async def test_ids_and_names_are_completed(fetchtui, monkeypatch, capsys):
     assert "\x1b" not in shown
     assert await asyncio.to_thread(complete, "pause --name nobody ub") == ""
     assert "main" in await asyncio.to_thread(complete, "ls --name m")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["night", "--name", "day"], "give TARGET or --name, not both"),
+        (["--name", "a b"], "'a b' cannot name a background process"),
+        (["a b"], "'a b' cannot name a background process"),
+    ],
+)
+def test_attach_takes_its_process_by_target_or_by_name(arguments, expected):
+    result = CliRunner().invoke(find_subcommand("attach"), arguments)
+    assert result.exit_code == 2
+    assert expected in result.stderr

@@ -7,8 +7,8 @@ is the first method: unknown sizes count as the mean of all known ones.
 
 from __future__ import annotations
 
+import argparse
 import random
-import sys
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, NamedTuple
@@ -356,8 +356,11 @@ def _seconds(value: float | None) -> str:
 
 def main() -> None:
     """Print the error of all runs; with ``-v`` over time."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-v", dest="is_long", action="store_true", help="over time")
+    is_long = parser.parse_args().is_long
     for run in RUNS:
-        for line in report(run, is_long="-v" in sys.argv):
+        for line in report(run, is_long=is_long):
             print(line, flush=True)
 
 

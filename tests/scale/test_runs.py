@@ -333,7 +333,7 @@ async def test_failed_downloads_run_again_with_a_bucket(tmp_path, hosts, format)
             )
             ended = await finish(process)
             assert ended.status == 1, ended.err
-            assert "20 done, 1 failed · 1 of 1 shards" in ended.err
+            assert "20 done, 1 failed · 1 of 1 shard ·" in ended.err
 
         await run("l.txt", "--format", format)
         before, names = hosts.requests.total(), sorted(store.objects)

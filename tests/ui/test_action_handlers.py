@@ -509,6 +509,12 @@ def test_writers_and_inline_writes(context):
     assert not context.service.is_inline
 
 
+def test_with_inline_writes_the_slow_disk_says_how_to_end_them(context):
+    context.run("inline_writes")
+    context.run("slow_disk")
+    assert context.message.endswith(" Press i to write in threads again.")
+
+
 def test_the_slow_disk_is_said_to_be_simulated(context):
     context.run("slow_disk")
     assert context.service.disk_delay_s == 0.05

@@ -15,6 +15,7 @@ from tui.core.text.units import (
     format_elapsed,
     format_rate,
     format_size,
+    plural,
 )
 from tui.messages import failure_title
 from tui.scale.model import ShardState
@@ -35,7 +36,7 @@ def progress_line(snapshot: JobSnapshot) -> str:
     running = sum(worker.state == "running" for worker in snapshot.workers)
     active = sum(worker.status.active for worker in snapshot.workers)
     parts = [
-        f"{snapshot.shards_done:,} of {snapshot.shards:,} shards",
+        f"{snapshot.shards_done:,} of {plural(snapshot.shards, 'shard')}",
         f"{snapshot.rows_done:,} of {snapshot.rows:,} done",
     ]
     if snapshot.rows_failed:
@@ -58,7 +59,7 @@ def summary_lines(snapshot: JobSnapshot, is_interrupted: bool) -> list[str]:
     start = "interrupted: " if is_interrupted else ""
     lines = [
         f"{start}{snapshot.rows_done:,} done, {snapshot.rows_failed:,} failed"
-        f" · {snapshot.shards_done:,} of {snapshot.shards:,} shards"
+        f" · {snapshot.shards_done:,} of {plural(snapshot.shards, 'shard')}"
         f" · {format_size(snapshot.received)}"
         f" in {format_elapsed(snapshot.elapsed_s)}"
     ]

@@ -292,7 +292,7 @@ def uninstall(name: str) -> None:
 @service.command()
 @name_option
 def status(name: str) -> None:
-    """Show whether the service is installed and whether the process runs.
+    """Show if the service is installed and running.
 
     Exit status: 0 it runs, 3 it does not.
     """

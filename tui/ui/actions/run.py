@@ -178,12 +178,15 @@ class RunActions:
 
     def slow_disk(self) -> None:
         """Toggle the simulation of a slow disk."""
-        is_slow = not self._service.snapshot().disk.delay_s
+        disk = self._service.snapshot().disk
+        is_slow = not disk.delay_s
         self._service.set_disk_delay(SLOW_DISK_S if is_slow else 0.0)
         if is_slow:
+            key = key_of("inline_writes")
+            where = "in threads again" if disk.is_inline else "on the event loop"
             self._context.notify(
                 "Simulating a slow disk: each write takes 50 ms longer."
-                f" Press {key_of('inline_writes')} to write on the event loop."
+                f" Press {key} to write {where}."
             )
         else:
             self._context.notify("No longer simulating a slow disk")
