@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 
@@ -15,12 +16,19 @@ def main() -> None:
     if sys.argv[1:] == ["--version"] and _has_shown_version():
         return
     gc.disable()
+    import signal  # late: the version needs none of what it loads
+
     try:
+        before = signal.getsignal(signal.SIGINT)
+        if before is signal.default_int_handler:
+            # An exception could come anywhere in the import system, which swallows it
+            # in some places and wraps it in another one elsewhere.
+            signal.signal(signal.SIGINT, lambda *_: os._exit(130))
         from tui.cli.main import main as run
 
+        signal.signal(signal.SIGINT, before)
         run(prog_name="fetchtui")
     except KeyboardInterrupt:
-        # While it was still being loaded.
         sys.exit(130)
     except SystemExit as end:
         _exit_at_once(end.code)
@@ -39,7 +47,6 @@ def _exit_at_once(status: object) -> None:
     open is not flushed.
     """
     import atexit
-    import os
     import threading
 
     is_watched = sys.getprofile() is not None or sys.gettrace() is not None

@@ -171,6 +171,27 @@ def test_the_end_of_the_process_keeps_status_output_and_exit_functions(tmp_path)
     assert "no-such-list.txt" in ended.stderr
 
 
+def test_ctrl_c_is_not_lost_in_the_import_system(tmp_path):
+    """It prints and forgets what is raised in its callbacks."""
+    (tmp_path / "start.py").write_text(
+        "import signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'tui.cli.main':\n"
+        "            try:\n"
+        "                signal.raise_signal(signal.SIGINT)\n"
+        "            except KeyboardInterrupt:\n"
+        "                print('forgotten')\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "sys.argv[1:] = ['--help']\n"
+        "from tui.__main__ import main\n"
+        "main()\n"
+    )
+    ended = run_script(tmp_path)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
 def test_ctrl_c_during_import_exits_with_130_silently(tmp_path):
     (tmp_path / "start.py").write_text(
         "import sys, types\n"
