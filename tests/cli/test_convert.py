@@ -64,7 +64,7 @@ def test_existing_output_file_is_not_replaced(tmp_path):
     there.write_text("mine")
     result = run("-o", str(there), "http://a/1")
     assert result.exit_code == 2
-    assert "File exists" in result.stderr
+    assert "already exists; choose another file" in result.stderr
     assert there.read_text() == "mine"
 
 

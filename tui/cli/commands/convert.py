@@ -9,6 +9,7 @@ import click
 from tui.cli.options import CommandLine
 from tui.cli.read_sources import load_requests, settings_for_pages
 from tui.core.settings import Settings
+from tui.core.text.sanitize import sanitize
 from tui.disk.state.replace import creating
 from tui.sources.writers import ListFormat
 
@@ -61,6 +62,9 @@ def convert(
             file.writelines(text)
     except OSError as error:
         reason = error.strerror or type(error).__name__
+        if isinstance(error, FileExistsError):
+            name = sanitize(str(output), 200)
+            reason = f"{name} already exists; choose another file"
         raise click.BadParameter(reason, param_hint="--output") from None
 
 
