@@ -106,7 +106,7 @@ def test_relative_base_url_is_refused_for_a_local_file(tmp_path):
     (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  a.bin\n")
     status, output_of = expected("-n", "--base-url", ".", str(tmp_path / "SHA256SUMS"))
     assert status == 2
-    assert "--base-url: not a URL" in output_of
+    assert "--base-url: . is the folder of a list at a URL" in output_of
 
 
 def test_set_accepts_a_value_that_starts_with_a_dash(config: Path):
