@@ -278,7 +278,7 @@ async def test_the_preview_takes_the_lines_that_the_editor_does_not_need():
         assert "more invalid" not in on_screen(app)
         await pilot.press(*["x", "enter"] * 20)
         await until_shown(app, "more invalid")
-        assert app.screen.query_one(UrlArea).size.height > 12
+        await until(lambda: app.screen.query_one(UrlArea).size.height > 12)
 
 
 async def test_what_was_left_out_is_said_afterwards():
