@@ -72,17 +72,24 @@ def test_nothing_is_selected_again_while_nothing_changed():
     assert service.calls["select"] == 1
 
 
-@pytest.mark.parametrize(("is_flood", "selected"), [(False, 8), (True, 2)])
-def test_selecting_takes_less_of_the_time_while_files_end_fast(is_flood, selected):
-    service, clock = FakeService(), Hand()
-    service.put("a")
+def slowly_selected(service: FakeService) -> tuple[ListModel, Hand]:
+    """Return a model whose searches take 20 ms."""
+    clock = Hand()
 
-    def select_for_20_ms(query):
+    def select(query):
         clock.now += 0.02
         return service.select_iter(query)
 
-    model = ListModel(select_for_20_ms, clock)
+    model = ListModel(select, clock)
     model.query = DownloadQuery(sort=SortKey.STATE)
+    return model, clock
+
+
+@pytest.mark.parametrize(("is_flood", "selected"), [(False, 8), (True, 2)])
+def test_selecting_takes_less_of_the_time_while_files_end_fast(is_flood, selected):
+    service = FakeService()
+    service.put("a")
+    model, clock = slowly_selected(service)
     model.refresh(0, 1, is_flood=is_flood)
     for revision in range(1, 37):
         clock.now += 0.1
@@ -91,15 +98,9 @@ def test_selecting_takes_less_of_the_time_while_files_end_fast(is_flood, selecte
 
 
 def test_the_end_of_a_flood_is_shown_soon():
-    service, clock = FakeService(), Hand()
+    service = FakeService()
     service.put("a")
-
-    def select_for_20_ms(query):
-        clock.now += 0.02
-        return service.select_iter(query)
-
-    model = ListModel(select_for_20_ms, clock)
-    model.query = DownloadQuery(sort=SortKey.STATE)
+    model, clock = slowly_selected(service)
     model.refresh(0, 1, is_flood=True)
     clock.now += 0.6
     assert not model.refresh(1, 1, is_flood=True)

@@ -145,8 +145,9 @@ class ListModel:
         """Time that the search has used so far."""
         self._seen = (-1, -1)
         self._moved_at_s = -CALM_S
-        self._next_at_s = self._flood_next_at_s = 0.0
         self._ended_at_s = 0.0
+        self._is_awaited = True
+        """The user waits for rows: the next search may follow the last one at once."""
 
     @property
     def cursor_line(self) -> int | None:
@@ -252,8 +253,8 @@ class ListModel:
         if total == seen_total and is_same and not self._is_due(now):
             return False
         is_first = not self.ids
-        next_at_s = self._flood_next_at_s if is_flood else self._next_at_s
-        if not is_first and (now < next_at_s or now - self._moved_at_s < CALM_S):
+        is_moving = now - self._moved_at_s < CALM_S
+        if not is_first and (is_moving or self._rests(now, is_flood=is_flood)):
             return False
         self._seen = (revision, total)
         self.is_asked = False
@@ -277,7 +278,7 @@ class ListModel:
 
     def invalidate(self) -> None:
         """Make the next refresh select immediately: the user is waiting for rows."""
-        self._next_at_s = self._flood_next_at_s = 0.0
+        self._is_awaited = True
         self._moved_at_s = -CALM_S
 
     @property
@@ -296,6 +297,12 @@ class ListModel:
         ):
             return True
         return self.query.sort in _METERED_SORTS and now >= self._ended_at_s + _METER_S
+
+    def _rests(self, now: float, *, is_flood: bool) -> bool:
+        """Return True if the last search took so long that the next one has to wait."""
+        factor = _FLOOD_COST_FACTOR if is_flood else _COST_FACTOR
+        rest_s = max(_RESELECT_S, self._spent_s * factor)
+        return not self._is_awaited and now < self._ended_at_s + rest_s
 
     def _begin(self) -> bool:
         self._search = self._lines()
@@ -326,9 +333,7 @@ class ListModel:
         now = self._monotonic()
         self._spent_s += now - started
         self._ended_at_s = now
-        spent_s = self._spent_s
-        self._next_at_s = now + max(_RESELECT_S, spent_s * _COST_FACTOR)
-        self._flood_next_at_s = now + max(_RESELECT_S, spent_s * _FLOOD_COST_FACTOR)
+        self._is_awaited = False
         return True
 
     def _set_lines(self, lines: _Lines) -> None:

@@ -56,9 +56,10 @@ class ThroughputGraph(Pane):
         largest = max(snapshot.history, default=0.0)
         self._top = self._axis.follow(largest, self._monotonic())
         rates = (snapshot.speed, snapshot.average, snapshot.peak)
-        shown = (*map(format_rate, rates), snapshot.history, self._top)
-        if (shown, snapshot.diagnosis) != self._shown:
-            self._shown = (shown, snapshot.diagnosis)
+        words = map(format_rate, rates)
+        shown = (*words, snapshot.history, self._top, snapshot.diagnosis)
+        if shown != self._shown:
+            self._shown = shown
             self.redraw()
 
     def title(self) -> Line:
