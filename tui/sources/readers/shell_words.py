@@ -38,13 +38,14 @@ _WRAPPER = (
     rf"(?:{'|'.join(_RUNS_COMMANDS)})\s+"
     r"(?:-(?:[ug]\s+[\w-]+|n\s+-?\d+|[\w=-]+)\s+)*+"
 )
-_STEP = r"(cd|pushd|mkdir)\s[^;&|<>()$`'\"\n]*(?:&&|;)\s*"
+_FOLDER_PROGRAMS = "cd|pushd|mkdir"
+_REST_OF_STEP = r"\s[^;&|<>()$`'\"\n]*(?:&&|;)\s*"
+_STEP = rf"(?:{_FOLDER_PROGRAMS}){_REST_OF_STEP}"
 """What often stands before a copied command."""
-_STEP_NAMES = late_pattern(_STEP)
+_STEP_NAMES = late_pattern(rf"({_FOLDER_PROGRAMS}){_REST_OF_STEP}")
 _START = late_pattern(
     r"(?:[$%>]\s+|PS>\s*)?"
-    rf"((?:[({{!]\s*|{_WRAPPER}|{_VARIABLE}|{_STEP.replace('(cd', '(?:cd')})*+)"
-    rf"{_PROGRAM}(?=\s)",
+    rf"((?:[({{!]\s*|{_WRAPPER}|{_VARIABLE}|{_STEP})*+){_PROGRAM}(?=\s)",
     re.ASCII,
 )
 """A prompt, what runs the command (``sudo``, parentheses, variables) or changes the
