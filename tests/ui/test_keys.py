@@ -64,7 +64,7 @@ async def test_keys_that_arrive_together_are_drawn_together(monkeypatch):
         drawn = []
         monkeypatch.setattr(board.main, "_on_timer_update", lambda: drawn.append(1))
         # By this clock, all of them take no time.
-        monkeypatch.setattr("tui.ui.main_screen.time.monotonic", lambda: 1000.0)
+        monkeypatch.setattr("tui.ui.eager_screen.time.monotonic", lambda: 1000.0)
         for _ in range(20):
             board.main.perform("cursor_down")
         assert len(drawn) == 1

@@ -7,7 +7,6 @@ time to quit, and schedules the next tick.
 from __future__ import annotations
 
 import asyncio
-import time
 from functools import cached_property, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -15,8 +14,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from textual import on
 from textual.binding import BindingsMap
 from textual.containers import Container
-from textual.screen import UPDATE_PERIOD, Screen
-from textual.widget import Widget
 from textual.widgets import Input
 
 from tui.core.attachment import LinkState
@@ -31,6 +28,7 @@ from tui.ui.bars.footer import FooterBar
 from tui.ui.bars.header import ActionPressed, HeaderBar
 from tui.ui.bars.message_line import MessageLine
 from tui.ui.bars.tabs import TabsBar
+from tui.ui.eager_screen import EagerScreen
 from tui.ui.exit import ExitFlow
 from tui.ui.keys.conditions import ActionState
 from tui.ui.keys.keymap import current
@@ -53,8 +51,8 @@ if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
     from textual.geometry import Size
-    from textual.messages import Layout, Update
     from textual.notifications import SeverityLevel
+    from textual.screen import Screen
     from textual.timer import Timer
     from textual.worker import Worker
 
@@ -111,7 +109,7 @@ class ScreenHost(Application, Protocol):
         ...
 
 
-class MainScreen(Screen[None]):
+class MainScreen(EagerScreen):
     """All widgets of the dashboard, and the context in which actions run.
 
     Implements ``ActionContext`` for the action handlers, and the smaller protocols of
@@ -124,8 +122,6 @@ class MainScreen(Screen[None]):
     """``Attachment.restarts`` that were noticed."""
     _has_arrivals = False
     """Whether rows have arrived that are about to be shown."""
-    _has_early_requests = False
-    """Whether messages are in the queue that ask for what the first frame shows."""
 
     def __init__(
         self,
@@ -162,8 +158,6 @@ class MainScreen(Screen[None]):
         self._timer: Timer | None = None
         self._arranged_for: Size | None = None
         """The size of the terminal that the panes are arranged for."""
-        self._drawn_at_s = 0.0
-        """When a key was drawn at once for the last time."""
         self._ended: EngineSnapshot | None = None
         """The result of a finished run, until something new begins."""
         self._make_widgets(source_title)
@@ -511,53 +505,6 @@ class MainScreen(Screen[None]):
 
     # -- layout ----------------------------------------------------------------------
 
-    def on_screen_resume(self, event: events.ScreenResume) -> None:
-        """Keep the styles that the widgets got a moment ago, when they were mounted."""
-        if not self.outer_size:
-            event.refresh_styles = False
-            self.call_next(self._drop_early_requests)
-
-    def _drop_early_requests(self) -> None:
-        """Drop requests to lay out and to draw that the first frame has met.
-
-        Widgets make them when they are mounted and when they get their sizes. Textual
-        would lay out the screen again and draw all of it twice, at the next tick of its
-        clock (8.2.8), and nothing would be added before that.
-        """
-        if not self.outer_size or self.app._batch_count:
-            return  # it is not drawn yet
-        if self.list.show_vertical_scrollbar and not self.list.vertical_scrollbar.size:
-            return  # the bar is placed only by another layout
-        for widget in (self, *self.walk_children(Widget)):
-            widget._layout_required = False
-            widget._scroll_required = False
-            widget._repaint_required = False
-        self._dirty_widgets.clear()
-        self._has_early_requests = True
-        self.call_later(self._take_requests)  # behind those that are in the queue
-
-    def _take_requests(self) -> None:
-        self._has_early_requests = False
-
-    def on_layout(self, message: Layout) -> None:
-        """Ignore a request that the first frame has met."""
-        if self._has_early_requests:
-            message.prevent_default()
-
-    def on_update(self, message: Update) -> None:
-        """Ignore a request that the first frame has met."""
-        if self._has_early_requests:
-            message.prevent_default()
-
-    def _screen_resized(self, size: Size) -> None:
-        """Do nothing if the size is the same.
-
-        At the start, Textual sends the size three times and would lay out and draw the
-        screen each time (8.2.8).
-        """
-        if size != self.outer_size:
-            super()._screen_resized(size)
-
     def on_resize(self, event: events.Resize) -> None:
         """Adapt to the new size of the terminal.
 
@@ -646,30 +593,7 @@ class MainScreen(Screen[None]):
             if is_move:
                 self.follow_mode.is_on = False
             self.refresh_now()
-        self._draw_now()
-
-    def _draw_now(self) -> None:
-        """Draw what a key has changed, if that moves and scrolls no widget.
-
-        Textual passes it on as messages first, one of them through the queue of each
-        widget and of the screen (8.2.8). That takes some turns of the loop, which are
-        long while hundreds of connections are busy.
-        """
-        now_s = time.monotonic()
-        if now_s - self._drawn_at_s < UPDATE_PERIOD:
-            return  # keys that arrive together are drawn together
-        widgets = [*self.children, *self.panes.children]
-        if any(
-            one._layout_required or one._scroll_required for one in (self, *widgets)
-        ):
-            return
-        self._drawn_at_s = now_s
-        visible = self._compositor.visible_widgets
-        for widget in widgets:
-            if widget._repaint_required and widget in visible:
-                widget._repaint_required = False
-                self._dirty_widgets.add(widget)
-        self._on_timer_update()
+        self.draw_now([*self.children, *self.panes.children])
 
     def _ask_host_limit(self, host: OriginSnapshot) -> None:
         if self.may_change():
