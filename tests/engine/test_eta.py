@@ -148,6 +148,25 @@ def test_a_download_has_an_eta_once_it_has_run_for_a_second(after_s: float) -> N
     assert totals.eta_s == shown
 
 
+def test_there_is_no_eta_while_all_files_of_a_kind_have_failed() -> None:
+    now = 0.0
+    registry = DownloadRegistry(
+        SimpleNamespace(monotonic=lambda: now, wall=lambda: now)  # type: ignore[arg-type]
+    )
+    for number in range(100):
+        request = DownloadRequest((f"http://a/{number}.iso",))
+        registry.enter(Download(number, request, "http://a", f"{number}.iso"))
+    meter = TotalMeter(now)
+    totals = RunTotals(registry, meter, lambda: 1)
+    for download in registry.downloads[:60]:
+        registry.move(download, DownloadState.PROBING)
+        registry.move(download, DownloadState.FAILED)
+        now += 0.25
+        meter.sample(now, registry.fetched)
+        totals.tick(now)
+        assert totals.eta_s is None
+
+
 def test_there_is_no_eta_while_a_kind_of_file_has_not_been_seen() -> None:
     (run,) = (run for run in RUNS if run.name == "big last")
     readings = Simulation(run).readings()

@@ -181,8 +181,9 @@ class RunTotals:
         for number, kind in enumerate(kinds.all):
             if not (kind.waiting or kind.known_left):
                 continue
-            if kind.waiting and not kinds.is_trusted(number):
-                return None
+            is_known = kinds.is_trusted(number) and kind.mean > 0
+            if kind.waiting and not is_known:
+                return None  # so far, all files of this kind may have failed
             received, size, speed = running.get(number, (0, 0, 0.0))
             mean, kind_error = kind.to_come()
             left = max(0.0, kind.known_left - received) + kind.waiting * mean
